@@ -1,0 +1,150 @@
+"""The battery that every method must pass; a new method is tested by being registered."""
+
+import numpy as np
+import pytest
+import torch
+
+from tlcore.experiment import Experiment
+from tlcore.methods import METHODS
+from tlcore.methods.base import Batch, Method
+from tlcore.network import Network, linear_head
+from tlcore.trial import execute
+
+EVERY = pytest.mark.parametrize("name", METHODS)
+
+
+def trial(name: str, **fields):
+    method = METHODS[name]
+    setting = "inductive" if "inductive" in method.serves else "transductive"
+    fields = {"methods": [name], "setting": setting, "budgets": [2], "seeds": [0], "epochs": 2, **fields}
+    return next(t for t in Experiment.build(fields).trials() if t.method.name == name)
+
+
+@EVERY
+def test_it_says_what_it_is(name):
+    method = METHODS[name]
+    assert method.name == name
+    assert method.family in ("baseline", "parameter", "feature", "instance")
+    assert set(method.serves) <= {"inductive", "transductive"}
+    assert method.serves
+    assert method.family == "baseline" or method.reference
+    first = method.__doc__.strip().splitlines()[0]
+    assert first.endswith(".") or ":" in first or "=" in first
+    for field in method.model_fields.values():
+        assert field.description
+        assert field.description.endswith(".")
+
+
+@EVERY
+def test_it_refuses_a_setting_out_of_range(name):
+    with pytest.raises(ValueError, match=rf"methods\.{name}\.learning_rate: -1.0"):
+        METHODS[name].configure({"learning_rate": -1.0})
+
+
+@EVERY
+def test_a_seed_reproduces_bit_for_bit(name):
+    once, again = execute(trial(name)), execute(trial(name))
+    assert {k: v for k, v in once.metrics.items() if k != "seconds"} == {
+        k: v for k, v in again.metrics.items() if k != "seconds"
+    }
+    np.testing.assert_equal(once.curves, again.curves)
+    for key, value in once.examples.items():
+        np.testing.assert_array_equal(value, again.examples[key])
+
+
+@EVERY
+def test_its_test_examples_are_everyones(name):
+    truth = execute(trial("from_scratch")).examples["truth"]
+    np.testing.assert_array_equal(execute(trial(name)).examples["truth"], truth)
+
+
+@EVERY
+def test_the_part_it_chooses_shows_in_the_curves(name):
+    method = METHODS[name]
+    curves = execute(trial(name)).curves
+    for row in curves:
+        assert np.isfinite(row["task_loss"])
+        assert (row["transfer_loss"] != 0) == method().overrides("transfer_loss")
+    for row in curves[1:]:  # at θ₀ itself, R is zero
+        assert (row["regulariser"] > 0) == method().overrides("regulariser")
+
+
+@EVERY
+def test_it_asks_for_the_labels_it_needs_only(name):
+    """Without labels of the pool, a transductive method computes just the same."""
+    method = METHODS[name]
+    if "transductive" not in method.serves:
+        pytest.skip("serves the inductive setting only")
+    from tlcore.scenarios import SCENARIOS
+    from tlcore.scenarios.base import Domains, Examples
+
+    run = trial(name, setting="transductive")
+    honest = execute(run)
+    scenario = type(SCENARIOS["digits"])
+    whole = scenario.domains
+    try:
+
+        def without_labels(self, source, target):
+            domains = whole(self, source, target)
+            unknown = Examples(domains.pool.inputs, np.zeros_like(domains.pool.answers))
+            return Domains(domains.source, unknown, domains.test)
+
+        scenario.domains = without_labels
+        np.testing.assert_array_equal(execute(run).examples["predicted"], honest.examples["predicted"])
+    finally:
+        scenario.domains = whole
+
+
+def small_network() -> Network:
+    torch.manual_seed(0)
+    body = [torch.nn.Sequential(torch.nn.Linear(4, 5), torch.nn.Tanh())]
+    return Network(body, torch.nn.Linear(5, 3)).double()
+
+
+@pytest.mark.parametrize("name", [n for n, m in METHODS.items() if m().overrides("regulariser")])
+def test_the_gradient_of_r_is_right(name):
+    network = small_network()
+    start = {key: torch.randn_like(value) for key, value in network.named_parameters()}
+    names = [key for key, _ in network.named_parameters()]
+
+    def penalty(*values):
+        for key, value in zip(names, values, strict=True):
+            parent, _, leaf = key.rpartition(".")
+            module = network.get_submodule(parent)
+            del module._parameters[leaf]
+            setattr(module, leaf, value)
+            module._parameters[leaf] = value
+        return METHODS[name]().regulariser(network, start)
+
+    values = [torch.randn_like(value, requires_grad=True) for _, value in network.named_parameters()]
+    assert torch.autograd.gradcheck(penalty, values)
+
+
+def batch_of(source: torch.Tensor, target: torch.Tensor, method: Method) -> Batch:
+    torch.manual_seed(0)
+    critic = method.critic(source.shape[1], 3)
+    head = linear_head(source.shape[1], 3).double()
+    return Batch(source, target, head(source)[1], head(target)[1], critic and critic.double(), progress=0.5)
+
+
+@pytest.mark.parametrize("name", [n for n, m in METHODS.items() if m().overrides("transfer_loss")])
+def test_l_t_pulls_apart_domains_together(name):
+    """A step against L_T's gradient brings the domains' means closer.
+
+    A critic must have learnt to tell the domains apart first: it is trained until it does.
+    """
+    method = METHODS[name]()
+    generator = torch.Generator().manual_seed(1)
+    source = torch.randn(64, 4, generator=generator, dtype=torch.double)
+    target = (torch.randn(64, 4, generator=generator, dtype=torch.double) + 2).requires_grad_()
+    batch = batch_of(source, target, method)
+    if batch.critic is not None:
+        optimiser = torch.optim.Adam(batch.critic.parameters(), lr=0.01)
+        for _ in range(50):
+            optimiser.zero_grad()
+            method.transfer_loss(batch).backward()
+            optimiser.step()
+        target.grad = None
+    method.transfer_loss(batch).backward()
+    direction = -target.grad.mean(0)
+    assert float(direction @ (source.mean(0) - target.detach().mean(0))) > 0

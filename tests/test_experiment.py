@@ -1,0 +1,103 @@
+import subprocess
+import sys
+
+import pytest
+
+from tlcore.errors import SpecificationError
+from tlcore.experiment import Experiment, presets
+from tlcore.methods import METHODS
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"scenario": "digit"}, ["scenario", "'digit'", "digits"]),
+        ({"methods": "fine_tun"}, ["methods", "'fine_tun'", "did you mean 'fine_tune'"]),
+        ({"methods": [{"name": "kmm", "settings": {"slack": 2}}]}, ["methods.kmm.slack", "2", "less than 1"]),
+        ({"methods": [{"name": "kmm", "settings": {"slak": 0.1}}]}, ["slak", "slack"]),
+        ({"methods": "fine_tune,fine_tune"}, ["methods", "twice"]),
+        ({"methods": "fine_tune", "setting": "transductive"}, ["fine_tune", "transductive", "mmd"]),
+        ({"methods": []}, ["methods"]),
+        ({"budgets": [0]}, ["budgets", "0", "1 to 50"]),
+        ({"budgets": [51]}, ["budgets", "51", "1 to 50"]),
+        ({"budgets": [5, 5]}, ["budgets", "repeats"]),
+        ({"seeds": 0}, ["seeds"]),
+        ({"seeds": [-1]}, ["seeds", "-1"]),
+        ({"source": "usps"}, ["source", "'usps'", "mnist"]),
+        ({"target": "usps"}, ["target", "'usps'", "uci"]),
+        ({"metric": "speed"}, ["metric", "accuracy"]),
+        ({"metric": "macro_f1"}, ["metric", "accuracy"]),
+        ({"lambda": -1}, ["lambda", "-1"]),
+        ({"device": "tpu"}, ["device", "cpu"]),
+        ({"epoch": 3}, ["epoch", "did you mean 'epochs'"]),
+    ],
+)
+def test_a_specification_that_cannot_run_is_refused_in_one_line(fields, words):
+    with pytest.raises(SpecificationError) as refused:
+        Experiment.build(fields)
+    message = str(refused.value)
+    assert "\n" not in message
+    assert all(word in message for word in words), message
+
+
+def test_what_is_left_open_gets_the_scenarios_own():
+    experiment = Experiment.build({"methods": "fine_tune", "seeds": "5", "budgets": "1,5"})
+    assert (experiment.source, experiment.target) == ("mnist", "uci")
+    assert [choice.name for choice in experiment.methods] == ["from_scratch", "fine_tune"]
+    assert (experiment.seeds, experiment.budgets) == ([0, 1, 2, 3, 4], [1, 5])
+
+
+def test_without_target_labels_the_baseline_is_the_source_model():
+    experiment = Experiment.build({"methods": "mmd", "setting": "transductive", "budgets": [5]})
+    assert experiment.baseline == "source_only"
+    assert experiment.budgets == [0]
+    assert {trial.method.name for trial in experiment.trials()} == {"source_only", "mmd"}
+
+
+def test_yaml_comes_back_equal(tmp_path):
+    experiment = Experiment.build(
+        {"methods": ["coral", {"name": "kmm", "settings": {"slack": 0.2}}], "lambda": 0.5, "seeds": [3, 7]}
+    )
+    path = tmp_path / "spec.yaml"
+    path.write_text(experiment.to_yaml(), encoding="utf-8")
+    assert Experiment.load(path) == experiment
+
+
+def test_changes_reach_nested_fields(tmp_path):
+    path = tmp_path / "spec.json"
+    path.write_text('{"scenario": "digits", "methods": ["l2_sp"]}')
+    changed = Experiment.load(path, {"methods": "coral,mmd", "seeds": "2", "lambda": 0.5})
+    assert [choice.name for choice in changed.methods] == ["from_scratch", "coral", "mmd"]
+    assert (changed.seeds, changed.lambda_) == ([0, 1], 0.5)
+
+
+@pytest.mark.parametrize("spec", ["nowhere.yaml", "digits-quik"])
+def test_a_specification_that_is_not_there_names_the_presets(spec):
+    with pytest.raises(SpecificationError, match="digits-quick"):
+        Experiment.load(spec)
+
+
+def test_a_file_that_is_no_yaml_is_refused(tmp_path):
+    path = tmp_path / "broken.yaml"
+    path.write_text("methods: [a, b")
+    with pytest.raises(SpecificationError, match=r"broken\.yaml"):
+        Experiment.load(path)
+
+
+@pytest.mark.parametrize("preset", presets())
+def test_every_preset_can_run(preset):
+    trials = Experiment.load(preset).trials()
+    assert len({trial.key for trial in trials}) == len(trials)
+
+
+def test_the_baseline_runs_first():
+    trials = Experiment.build({"methods": list(METHODS), "budgets": [20, 5]}).trials()
+    assert (trials[0].method.name, trials[0].budget) == ("from_scratch", 5)
+
+
+def test_the_core_is_imported_without_torch():
+    code = (
+        "import sys, tlcore; tlcore.Experiment.load('digits-quick').trials();"
+        "heavy = {'torch', 'sklearn', 'streamlit', 'distributed'} & set(sys.modules); assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

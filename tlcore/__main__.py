@@ -1,0 +1,334 @@
+"""The command line: ``python -m tlcore``.
+
+Exit status: 0 done, 1 some trials have no result (the others are kept), 2 a specification or input that cannot run.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tlcore.errors import SpecificationError, one_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tlcore.lab import RunInfo
+    from tlcore.results import Results
+
+app = typer.Typer(
+    help="Does transferring what a model already knows help on your data, by how much, and which way is best?",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+data = typer.Typer(help="The data sets: fetch, list, verify.")
+engine = typer.Typer(help="The engine that carries out runs: start, stop, status.")
+app.add_typer(data, name="data")
+app.add_typer(engine, name="engine")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's identifier: see `runs`.")]
+
+
+def main() -> int:
+    """Run the command line and return its exit status; what a person got wrong is said in one line."""
+    try:
+        return app(standalone_mode=False) or 0
+    except SpecificationError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except typer.TyperException as error:
+        print(f"error: {' '.join(error.format_message().split())}", file=sys.stderr)
+        return 2
+    except (typer.Abort, KeyboardInterrupt):
+        return 1
+
+
+@app.command("list")
+def list_(
+    what: Annotated[str, typer.Argument(metavar="KIND", help="scenarios, methods, backbones or datasets.")],
+    as_json: Json = False,
+) -> None:
+    """List what there is: scenarios, methods, backbones or datasets."""
+    if what not in CATALOGUES:
+        raise one_of("list", what, CATALOGUES)
+    entries = CATALOGUES[what]()
+    if as_json:
+        _print_json(entries)
+    else:
+        _print_table(("name", ""), ((entry["name"], entry["summary"]) for entry in entries))
+
+
+@app.command()
+def run(
+    spec: Annotated[str, typer.Argument(metavar="SPEC", help="A YAML or JSON file, or a preset's name.")],
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a field; lists are comma-separated."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for spec, environment, trials and verdicts.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="How many trials at once.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Run an experiment and judge each method beside the baseline."""
+    from tlcore import lab
+    from tlcore.experiment import Experiment
+    from tlcore.report.export import make_folder
+
+    experiment = Experiment.load(spec, dict(map(_change, changes or [])))
+    if out:
+        make_folder(out)  # before the work, not after it
+    run_id = lab.submit(experiment, workers)
+    progress = _show_progress if sys.stderr.isatty() else None
+    try:
+        info = lab.wait(run_id, on_change=progress)
+    except KeyboardInterrupt:
+        lab.cancel(run_id)
+        info = lab.wait(run_id)
+    if progress:
+        print("\r\033[K", end="", file=sys.stderr)
+    results = lab.results(run_id)
+    if out:
+        lab.save(results, out)
+    _print_run(info, results, as_json)
+    raise typer.Exit(int(info.counts["done"] < len(results.records)))
+
+
+@app.command()
+def show(run_id: RunId, as_json: Json = False) -> None:
+    """Show a run: how it stands, its methods and verdicts."""
+    from tlcore import lab
+
+    _print_run(lab.read(run_id), lab.results(run_id), as_json)
+
+
+@app.command()
+def runs(as_json: Json = False) -> None:
+    """List all runs, the newest first."""
+    from tlcore import lab
+    from tlcore.report.export import heading
+
+    infos = lab.list_runs()
+    if as_json:
+        _print_json([heading(info) for info in infos])
+    else:
+        lines = ((info.id, _standing(info), f"{info.created:%Y-%m-%d %H:%M}", info.name) for info in infos)
+        _print_table(("run", "status", "created (UTC)", "name"), lines)
+
+
+@app.command()
+def export(
+    run_id: RunId,
+    format: Annotated[str, typer.Option(help="html, csv, json or notebook.")],
+    out: Annotated[Path, typer.Option(help="The file to write.")],
+) -> None:
+    """Write a run to a file."""
+    from tlcore import lab
+
+    print(lab.export(run_id, format, out))
+
+
+@app.command()
+def cancel(run_id: RunId) -> None:
+    """Stop a run; what is done of it stays."""
+    from tlcore import lab
+
+    lab.cancel(run_id)
+    print(_standing(lab.wait(run_id)))
+
+
+@app.command()
+def resume(run_id: RunId) -> None:
+    """Carry out again what failed or was cancelled of a run, in the background."""
+    from tlcore import lab
+
+    lab.resume(run_id)
+    print(_standing(lab.read(run_id)))
+
+
+@data.command("list")
+def data_list(as_json: Json = False) -> None:
+    """List the data sets."""
+    list_("datasets", as_json)
+
+
+@data.command("fetch")
+def data_fetch(name: str) -> None:
+    """Have a data set here, verified."""
+    dataset = _dataset(name)
+    dataset.fetch()
+    print(f"{name}: {dataset.size} examples, verified")
+
+
+@data.command("verify")
+def data_verify(name: str) -> None:
+    """Check a data set's bytes against the pinned checksum."""
+    if not _dataset(name).verify():
+        raise SpecificationError(f"dataset: {name!r} differs from the pinned checksum; fetch it again.")
+    print(f"{name}: verified")
+
+
+@engine.command("start")
+def engine_start() -> None:
+    """Start the engine, so that its workers are warm when a run comes."""
+    from tlcore import lab
+
+    lab.start_engine()
+    _print_json(lab.engine_status())
+
+
+@engine.command("stop")
+def engine_stop() -> None:
+    """Stop the engine; runs at work wait for the next one."""
+    from tlcore import lab
+
+    lab.stop_engine()
+
+
+@engine.command("status")
+def engine_status() -> None:
+    """Say whether the engine is there, and where."""
+    from tlcore import lab
+
+    _print_json(lab.engine_status())
+
+
+def _scenarios() -> list[dict[str, Any]]:
+    from tlcore.scenarios import SCENARIOS
+
+    return [
+        {
+            "name": name,
+            "title": scenario.title,
+            "summary": scenario.summary,
+            "credit": scenario.credit,
+            "pairs": [{"source": source, "target": target} for source, target in scenario.pairs],
+            "classes": list(scenario.classes),
+            "metrics": list(scenario.metrics),
+            "largest_budget": scenario.largest_budget,
+        }
+        for name, scenario in SCENARIOS.items()
+    ]
+
+
+def _methods() -> list[dict[str, Any]]:
+    from tlcore.methods import METHODS
+
+    return [
+        {
+            "name": name,
+            "family": method.family,
+            "settings": list(method.serves),
+            "summary": _first_line(method),
+            "needs_source_data": method.configure({}).needs_source_data,
+            "parameters": {key: field.default for key, field in method.model_fields.items()},
+            "reference": method.reference,
+        }
+        for name, method in METHODS.items()
+    ]
+
+
+def _backbones() -> list[dict[str, Any]]:
+    from tlcore.backbones import BACKBONES
+
+    return [{"name": name, "summary": _first_line(backbone)} for name, backbone in BACKBONES.items()]
+
+
+def _datasets() -> list[dict[str, Any]]:
+    from tlcore.datasets import DATASETS
+
+    return [
+        {
+            "name": name,
+            "summary": f"{dataset.title}: {dataset.size} examples, {dataset.licence}",
+            "title": dataset.title,
+            "licence": dataset.licence,
+            "source": dataset.source,
+            "size": dataset.size,
+        }
+        for name, dataset in DATASETS.items()
+    ]
+
+
+CATALOGUES = {"scenarios": _scenarios, "methods": _methods, "backbones": _backbones, "datasets": _datasets}
+
+
+def _first_line(thing: object) -> str:
+    return (thing.__doc__ or "").strip().partition("\n")[0]
+
+
+def _dataset(name: str) -> Any:
+    from tlcore.datasets import DATASETS
+
+    if name not in DATASETS:
+        raise one_of("dataset", name, DATASETS)
+    return DATASETS[name]
+
+
+def _change(text: str) -> tuple[str, Any]:
+    """Read ``key=value`` of ``--set``; a value with commas is a list, which the specification itself splits."""
+    import yaml
+
+    key, equals, value = text.partition("=")
+    if not (key and equals):
+        raise SpecificationError(f"--set: {text!r} is not of the form key=value.")
+    if "," in value and value[0] not in "[{":
+        return key, value
+    try:
+        return key, yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise SpecificationError(f"--set: the value of {text!r} cannot be read.") from None
+
+
+def _standing(info: RunInfo) -> str:
+    counts = ", ".join(f"{count} {status}" for status, count in info.counts.items() if count)
+    return f"{info.status} ({counts})"
+
+
+def _show_progress(info: RunInfo) -> None:
+    left = f", {info.seconds_left:.0f} s left" if info.seconds_left else ""
+    print(f"\r\033[K{info.id}: {_standing(info)}{left}", end="", file=sys.stderr, flush=True)
+
+
+def _print_run(info: RunInfo, results: Results, as_json: bool) -> None:
+    from tlcore.report.export import document, summary
+
+    if as_json:
+        _print_json(document(info, results))
+        return
+    table = summary(results).drop(columns=["done", "ci_low", "ci_high"])
+    print(f"{info.id}  {info.name}: {_standing(info)}\n")
+    _print_table(table.columns, ([_cell(value) for value in row] for row in table.itertuples(index=False)))
+    print("".join(f"\n{sentence}" for sentence in results.verdicts["sentence"]))
+    _print_errors(results.trials)
+
+
+def _print_errors(trials: pd.DataFrame) -> None:
+    for trial in trials[trials["error"] != ""].itertuples():
+        print(f"{trial.method}, budget {trial.budget}, seed {trial.seed}: {trial.error}", file=sys.stderr)
+
+
+def _print_table(header: Iterable[str], lines: Iterable[Iterable[str]]) -> None:
+    table = [tuple(header), *map(tuple, lines)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for line in table:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return "" if value != value else f"{value:.3f}"
+    return str(value)
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,36 @@
+"""Networks by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tlcore.network import Network
+
+
+def small_cnn(classes: int, size: int = 16, width: int = 16) -> Network:
+    """Return two 3×3 convolutions with pooling, one hidden layer of 64 and a linear head.
+
+    Parameters
+    ----------
+    classes : int
+        K, the number of outputs.
+    size : int
+        Height and width of the one-channel input in pixels, a multiple of 4.
+    width : int
+        Channels of the first convolution; the second has twice as many.
+    """
+    from torch import nn
+
+    from tlcore.network import Network
+
+    body = [
+        nn.Sequential(nn.Conv2d(1, width, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
+        nn.Sequential(nn.Conv2d(width, 2 * width, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()),
+        nn.Sequential(nn.Linear(2 * width * (size // 4) ** 2, 64), nn.ReLU()),
+    ]
+    return Network(body, nn.Linear(64, classes))
+
+
+BACKBONES: dict[str, Callable[..., Network]] = {"small_cnn": small_cnn}

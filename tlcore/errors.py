@@ -1,0 +1,23 @@
+"""The one exception that a person's input can cause."""
+
+
+class SpecificationError(ValueError):
+    """A specification or an input that cannot run.
+
+    The message is one sentence that names the field or file, the value, and what would be allowed. The command
+    line prints it and exits with status 2; a page shows it beside the form.
+    """
+
+
+def one_of(field: str, value: object, allowed: object) -> SpecificationError:
+    """Return the error for a name that is not in a catalogue, with the nearest name when there is one.
+
+    >>> str(one_of("scenario", "digit", ["digits", "features"]))
+    "scenario: 'digit' is not known; did you mean 'digits'? Allowed: digits, features."
+    """
+    from difflib import get_close_matches
+
+    names = [str(name) for name in allowed]  # type: ignore[attr-defined]
+    near = get_close_matches(str(value), names, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else "."
+    return SpecificationError(f"{field}: {value!r} is not known{hint} Allowed: {', '.join(names)}.")

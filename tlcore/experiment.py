@@ -1,0 +1,237 @@
+"""The specification of an experiment, and the trials it stands for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from tlcore.errors import SpecificationError, one_of
+
+Setting = Literal["inductive", "transductive"]
+PRESETS = Path(__file__).parent / "presets"
+
+
+def _split(value: Any) -> Any:
+    """Read ``"a,b"`` as a list, and one item as a list of one."""
+    if isinstance(value, str):
+        return [item.strip() for item in value.split(",") if item.strip()]
+    return [value] if isinstance(value, (int, float, dict)) else value
+
+
+def _seeds(value: Any) -> Any:
+    """Read ``5`` as five seeds, 0 to 4."""
+    if isinstance(value, str) and value.strip().isdigit():
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return list(range(value))
+    return _split(value)
+
+
+class MethodChoice(BaseModel):
+    """A method by name, with the settings that differ from its defaults."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+    @property
+    def label(self) -> str:
+        """The name a person reads; settings that differ from the defaults are part of it."""
+        settings = ", ".join(f"{key}={value}" for key, value in sorted(self.settings.items()))
+        return f"{self.name}({settings})" if settings else self.name
+
+
+class Experiment(BaseModel):
+    """What to run: a scenario's source and target, methods, label budgets and seeds.
+
+    Raises
+    ------
+    SpecificationError
+        From `Experiment.load` and `Experiment.build`: one line that names the field and what is allowed.
+    """
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True, validate_default=True)
+
+    name: str = Field("", description="What a person calls this experiment.")
+    scenario: str = Field("digits", description="Which problem: see `python -m tlcore list scenarios`.")
+    source: str = Field("", description="Source domain; empty: the scenario's first.")
+    target: str = Field("", description="Target domain; empty: the scenario's first.")
+    setting: Setting = Field("inductive", description="inductive: a few target labels; transductive: none.")
+    methods: Annotated[list[MethodChoice], BeforeValidator(_split)] = Field(
+        default_factory=lambda: [MethodChoice(name="from_scratch"), MethodChoice(name="fine_tune")],
+        min_length=1,
+        description="Methods to compare; the verdict's baseline is added when it is missing.",
+    )
+    budgets: Annotated[list[int], BeforeValidator(_split)] = Field(
+        default_factory=lambda: [5], min_length=1, description="Labelled target examples per class."
+    )
+    seeds: Annotated[list[int], BeforeValidator(_seeds)] = Field(
+        default_factory=lambda: [0, 1, 2], min_length=1, description="5 means five seeds, 0 to 4."
+    )
+    lambda_: float | None = Field(
+        None, alias="lambda", ge=0, description="Weight of R(θ); empty: each method's own default."
+    )
+    beta: float | None = Field(None, ge=0, description="Weight of L_T(θ); empty: each method's own default.")
+    epochs: int | None = Field(None, ge=1, le=10_000, description="Cap on epochs; empty: the scenario's own.")
+    device: Literal["cpu", "cuda"] = Field("cpu", description="Where the networks train.")
+    metric: str = Field("accuracy", description="The metric that the verdicts are about.")
+    margin: float = Field(
+        0.01, ge=0, lt=1, description="Region of practical equivalence: gaps within ± this do not matter."
+    )
+
+    @model_validator(mode="after")
+    def _possible(self) -> Experiment:
+        from tlcore.methods import METHODS
+        from tlcore.scenarios import SCENARIOS
+
+        if self.scenario not in SCENARIOS:
+            raise one_of("scenario", self.scenario, SCENARIOS)
+        scenario = SCENARIOS[self.scenario]
+        pairs = scenario.pairs
+        self.source = self.source or next((s for s, t in pairs if self.target in ("", t)), pairs[0][0])
+        self.target = self.target or next((t for s, t in pairs if s == self.source), pairs[0][1])
+        if self.source not in {source for source, _ in pairs}:
+            raise one_of("source", self.source, dict.fromkeys(source for source, _ in pairs))
+        if (self.source, self.target) not in pairs:
+            raise one_of("target", self.target, [target for source, target in pairs if source == self.source])
+        if self.metric not in scenario.verdict_metrics:
+            raise one_of("metric", self.metric, scenario.verdict_metrics)
+        for choice in self.methods:
+            if choice.name not in METHODS:
+                raise one_of("methods", choice.name, METHODS)
+            method = METHODS[choice.name].configure(choice.settings)
+            if self.setting not in method.serves:
+                able = [name for name, other in METHODS.items() if self.setting in other.serves]
+                raise SpecificationError(
+                    f"methods: {choice.name!r} does not serve the {self.setting} setting. "
+                    f"Allowed there: {', '.join(able)}."
+                )
+        labels = [choice.label for choice in self.methods]
+        for label in labels:
+            if labels.count(label) > 1:
+                raise SpecificationError(f"methods: {label!r} is named twice; name it once or vary its settings.")
+        if self.baseline not in labels:
+            self.methods = [MethodChoice(name=self.baseline), *self.methods]
+        if self.setting == "transductive":
+            self.budgets = [0]
+        for budget in self.budgets:
+            if not (self.setting == "transductive" or 1 <= budget <= scenario.largest_budget):
+                raise SpecificationError(
+                    f"budgets: {budget} is out of range. Allowed: 1 to {scenario.largest_budget} labels a class."
+                )
+        for field, values in (("budgets", self.budgets), ("seeds", self.seeds)):
+            if len(set(values)) < len(values):
+                raise SpecificationError(f"{field}: {values} repeats a value; name each once.")
+        if min(self.seeds) < 0 or max(self.seeds) >= 2**31:
+            raise SpecificationError(f"seeds: {self.seeds} is out of range. Allowed: 0 to {2**31 - 1}.")
+        if self.device == "cuda":
+            import torch
+
+            if not torch.cuda.is_available():
+                raise SpecificationError("device: 'cuda' was asked for and this machine has none. Allowed: cpu.")
+        return self
+
+    @property
+    def baseline(self) -> str:
+        """What the verdicts compare with: from scratch, or with no target label the untouched source model."""
+        return "from_scratch" if self.setting == "inductive" else "source_only"
+
+    def trials(self) -> list[Trial]:
+        """Return one trial for each method, budget and seed, in the order in which they should run.
+
+        The baseline comes first, and within it the smallest budget: a person sees a result within seconds,
+        and a run that is cancelled early has whole pairs to compare.
+        """
+        methods = sorted(self.methods, key=lambda choice: choice.label != self.baseline)
+        return [
+            Trial(self, choice, budget, seed)
+            for seed in self.seeds
+            for budget in sorted(self.budgets)
+            for choice in methods
+        ]
+
+    @classmethod
+    def build(cls, fields: dict[str, Any]) -> Experiment:
+        """Return the experiment of these fields, or raise a `SpecificationError` of one line."""
+        if not isinstance(fields, dict):
+            raise SpecificationError(f"specification: {fields!r} is not a mapping of fields to values.")
+        try:
+            return cls.model_validate(fields)
+        except ValidationError as error:
+            raise SpecificationError(first_line(error, list(cls.model_json_schema()["properties"]))) from None
+
+    @classmethod
+    def load(cls, spec: str | Path, changes: dict[str, Any] | None = None) -> Experiment:
+        """Read a YAML or JSON file, or a preset by name, and apply ``{"dotted.field": value}`` changes."""
+        import yaml
+
+        path = Path(spec)
+        if path.suffix not in (".yaml", ".yml", ".json"):
+            if str(spec) not in presets():
+                raise one_of("SPEC", str(spec), [*presets(), "a .yaml or .json file"])
+            path = PRESETS / f"{spec}.yaml"
+        if not path.is_file():
+            raise SpecificationError(f"SPEC: there is no file {str(path)!r}; presets: {', '.join(presets())}.")
+        try:
+            fields = yaml.safe_load(path.read_text(encoding="utf-8"))  # JSON is YAML
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            reason = " ".join(str(error).split())
+            raise SpecificationError(f"SPEC: {str(path)!r} is not YAML or JSON: {reason}.") from None
+        for dotted, value in (changes or {}).items():
+            fields = _changed(fields, dotted.split("."), value)
+        return cls.build(fields)
+
+    def to_yaml(self) -> str:
+        """Return the specification as YAML that `load` reads back to an equal experiment."""
+        import yaml
+
+        return yaml.safe_dump(self.model_dump(by_alias=True), sort_keys=False, allow_unicode=True)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One method, one label budget, one seed."""
+
+    experiment: Experiment
+    method: MethodChoice
+    budget: int
+    seed: int
+
+    @property
+    def key(self) -> str:
+        """Its name within the experiment, unique there."""
+        return f"{self.method.label}/{self.budget}/{self.seed}"
+
+
+def presets() -> list[str]:
+    """Return the names of the presets, in alphabetical order."""
+    return sorted(path.stem for path in PRESETS.glob("*.yaml"))
+
+
+def first_line(error: ValidationError, allowed: list[str]) -> str:
+    """Return the first of pydantic's errors as one sentence that names field, value and what is allowed."""
+    problem = error.errors(include_url=False)[0]
+    cause = problem.get("ctx", {}).get("error")
+    if isinstance(cause, SpecificationError):
+        return str(cause)
+    field = ".".join(str(part) for part in problem["loc"]) or "specification"
+    if problem["type"] == "extra_forbidden":
+        return str(one_of("field", field, allowed))
+    return f"{field}: {problem['input']!r} is not allowed; {problem['msg'][0].lower()}{problem['msg'][1:]}."
+
+
+def _changed(fields: Any, path: list[str], value: Any) -> Any:
+    """Return the fields with the one at this path replaced."""
+    if not isinstance(fields, dict):
+        raise SpecificationError(f"--set: {'.'.join(path)!r} does not name a field inside a mapping.")
+    rest = _changed(fields.get(path[0]) or {}, path[1:], value) if path[1:] else value
+    return {**fields, path[0]: rest}

@@ -1,0 +1,180 @@
+"""Run experiments and keep what comes of them: the one door for pages, the command line and scripts.
+
+The store is the truth; the engine, a process of its own, carries out what is queued there. Importing this costs
+next to nothing, and what a function needs it loads when it is called.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tlcore.artefacts import home
+from tlcore.lab.runs import RunInfo
+
+if TYPE_CHECKING:
+    from tlcore.experiment import Experiment
+    from tlcore.lab.store import Store
+    from tlcore.results import Results
+
+__all__ = [
+    "RunInfo", "cancel", "delete", "engine_status", "export", "home", "list_runs", "read", "rename", "results",
+    "resume", "run", "save", "start_engine", "stop_engine", "store_url", "submit", "wait",
+]  # fmt: skip
+
+
+def store_url() -> str:
+    """Return the database URL of the run store: ``TRANSFER_LAB_STORE``, or a SQLite file in `home`."""
+    return os.environ.get("TRANSFER_LAB_STORE") or f"sqlite:///{home() / 'runs.sqlite'}"
+
+
+def submit(experiment: Experiment, workers: int | None = None) -> str:
+    """Queue an experiment, see that the engine is there, and return the run's identifier.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    workers : int, optional
+        How many of its trials may be at work at once; None: as many as there are workers.
+    """
+    from tlcore.errors import SpecificationError
+
+    if workers is not None and workers < 1:
+        raise SpecificationError(f"workers: {workers} is out of range. Allowed: 1 and more.")
+    run_id = _store().add(experiment, workers)
+    start_engine()
+    return run_id
+
+
+def cancel(run_id: str) -> None:
+    """Stop a run; what is done of it stays. Returns at once, and the run says so within two seconds."""
+    _store().cancel(run_id)
+    if not read(run_id).ended:
+        start_engine()
+
+
+def resume(run_id: str) -> None:
+    """Queue the trials of a run again that failed or were cancelled, or take up a run that was lost."""
+    _store().resume(run_id)
+    if not read(run_id).ended:
+        start_engine()
+
+
+def delete(run_id: str) -> None:
+    """Forget a run and its results; refused while it is at work."""
+    _store().delete(run_id)
+
+
+def rename(run_id: str, name: str) -> None:
+    """Give a run another name."""
+    _store().rename(run_id, name)
+
+
+def list_runs() -> list[RunInfo]:
+    """Return all runs, the newest first."""
+    return _store().runs()
+
+
+def read(run_id: str) -> RunInfo:
+    """Return a run as it stands."""
+    return _store().read(run_id)
+
+
+def results(run_id: str) -> Results:
+    """Return the trials of a run as they stand, with tables and verdicts of what is done."""
+    from tlcore.results import Results
+
+    store = _store()
+    return Results(store.experiment(run_id), store.records(run_id))
+
+
+def wait(run_id: str, poll: float = 0.1, on_change: Callable[[RunInfo], None] | None = None) -> RunInfo:
+    """Wait until a run has ended, with a new engine should the present one be lost, and return how it stands.
+
+    Parameters
+    ----------
+    run_id : str
+    poll : float
+        Seconds between two looks.
+    on_change : callable, optional
+        Called with the run at the start and whenever its status or counts have changed.
+    """
+    seen: tuple[str, dict[str, int]] | None = None
+    while True:
+        info = read(run_id)
+        if on_change and seen != (info.status, info.counts):
+            seen = (info.status, info.counts)
+            on_change(info)
+        if info.ended:
+            return info
+        if info.status == "lost":
+            start_engine()
+        time.sleep(poll)
+
+
+def run(experiment: Experiment, workers: int | None = None) -> Results:
+    """Carry out an experiment and return its results; an interrupt cancels it, and keeps what is done."""
+    run_id = submit(experiment, workers)
+    try:
+        wait(run_id)
+    except KeyboardInterrupt:
+        cancel(run_id)
+        raise
+    return results(run_id)
+
+
+def export(run_id: str, format: str, out: str | Path) -> Path:
+    """Write a run to a file as ``html``, ``csv``, ``json`` or ``notebook``, and return its path."""
+    from tlcore.report.export import write
+
+    return write(read(run_id), results(run_id), format, Path(out))
+
+
+def save(results: Results, directory: str | Path) -> Path:
+    """Write ``spec.yaml``, ``environment.json``, ``trials.csv`` and ``verdicts.json`` into a folder."""
+    from tlcore.report.export import save_folder
+
+    return save_folder(results, Path(directory))
+
+
+def engine_status() -> dict[str, Any]:
+    """Return how the engine is: running, ready (its workers are there), pid, started, address, workers, log."""
+    from datetime import UTC, datetime
+
+    from tlcore.lab.process import find, log_path
+
+    engine = find()
+    if engine is None:
+        return {"running": False, "ready": False, "log": str(log_path())}
+    return {
+        "running": True,
+        "ready": bool(engine.address),
+        "pid": engine.pid,
+        "started": datetime.fromtimestamp(engine.started, UTC).isoformat(timespec="seconds"),
+        "address": engine.address,
+        "workers": engine.workers,
+        "log": str(log_path()),
+    }
+
+
+def start_engine() -> None:
+    """See that the engine is there, and runs the code at hand; call it early, so that its workers are warm."""
+    from tlcore.lab.process import start
+
+    start(busy=bool(_store().active()))
+
+
+def stop_engine() -> None:
+    """Stop the engine; runs at work wait for the next one."""
+    from tlcore.lab.process import stop
+
+    stop()
+
+
+def _store() -> Store:
+    from tlcore.lab.store import open_store
+
+    return open_store(store_url())

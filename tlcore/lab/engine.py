@@ -1,0 +1,282 @@
+"""The engine: a process of its own that hands queued trials to worker processes, until there are none for long.
+
+Everything it must know is in the store; killed at any moment, the next engine goes on where this one was.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
+
+from tlcore.artefacts import home
+from tlcore.lab import process, store_url
+
+if TYPE_CHECKING:
+    from distributed import Client, Future, LocalCluster
+
+    from tlcore.lab.store import ActiveRun, Store
+
+log = logging.getLogger(__name__)
+
+BUSY_PAUSE = 0.1
+"""Seconds between two looks at the store while runs are active; a task that ends is noticed at once."""
+IDLE_PAUSE = 0.3
+UPKEEP = 1.0
+"""Seconds between two rounds of heartbeat and sweep."""
+CANCEL_GRACE = 1.5
+"""Seconds after a cancel at which a worker that has not even ended itself is killed."""
+IDLE_EXIT = 30 * 60
+"""Seconds without a run after which the engine ends, where ``TRANSFER_LAB_IDLE`` does not say otherwise."""
+
+
+@dataclass
+class Plan:
+    """What the engine keeps in mind of an active run.
+
+    Attributes
+    ----------
+    source_seeds : list of int or None
+        For each trial by position, the seed of the source model that should be there first.
+    prepared : set of int
+        The seeds whose source model was made, or was tried in vain: a trial then makes it, or fails by it.
+    """
+
+    source_seeds: list[int | None]
+    prepared: set[int] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class Task:
+    """Work that a worker has: a trial, or the source model of a seed."""
+
+    run_id: str
+    trial_id: str | None = None
+    seed: int | None = None
+
+
+class Scheduling:
+    """Hands out work so that every worker has one task and the next follows at once.
+
+    In each run trials go in their order. One that builds on a source model waits for it, and those that do not
+    go ahead meanwhile; so a from-scratch result is there first, and no worker waits for a lock. Between runs,
+    the one with the fewest tasks at work is next.
+    """
+
+    def __init__(self, store: Store, client: Client, wake: threading.Event) -> None:
+        self._store, self._client, self._wake = store, client, wake
+        self._plans: dict[str, Plan] = {}
+        self._tasks: dict[Task, Future] = {}
+        self._slots = 0
+        self._upkeep_due = 0.0
+
+    def step(self) -> bool:
+        """Take in what ended and hand out what is next; return whether there is a run with work left."""
+        self._collect()
+        active = [run for run in self._store.active() if self._planned(run)]
+        if time.monotonic() >= self._upkeep_due:
+            self._upkeep()
+        if any(run.cancel_asked for run in active):
+            self._end_overdue()
+        self._plans = {run.id: self._plans[run.id] for run in active}
+        while len(self._tasks) < self._slots and (task := self._next(active)):
+            self._submit(task)
+        return bool(active)
+
+    def trials_at_work(self) -> list[str]:
+        """Return the trials that were handed out and have not come back."""
+        return [task.trial_id for task in self._tasks if task.trial_id]
+
+    def _collect(self) -> None:
+        for task, future in list(self._tasks.items()):
+            if not future.done():
+                continue
+            del self._tasks[task]
+            if future.status != "finished":
+                log.warning("%s was lost: %r", task, future.exception())
+                if task.trial_id:
+                    self._store.expire([task.trial_id])
+                    self._upkeep_due = 0.0
+            if task.seed is not None and task.run_id in self._plans:
+                self._plans[task.run_id].prepared.add(task.seed)
+
+    def _planned(self, run: ActiveRun) -> bool:
+        if run.id not in self._plans:
+            from tlcore.lab.worker import one_line
+            from tlcore.trial import needs_source_model
+
+            try:
+                trials = self._store.experiment(run.id).trials()
+                self._plans[run.id] = Plan([t.seed if needs_source_model(t) else None for t in trials])
+            except Exception as error:  # a run of another version's methods must not stop the others
+                log.exception("run %s cannot be planned", run.id)
+                self._store.fail(run.id, one_line(error))
+                return False
+        return True
+
+    def _upkeep(self) -> None:
+        self._store.hold()
+        self._store.sweep()
+        self._slots = sum(self._client.nthreads().values())
+        self._upkeep_due = time.monotonic() + UPKEEP
+
+    def _end_overdue(self) -> None:
+        for trial_id, pid in self._store.overdue(CANCEL_GRACE).items():
+            log.warning("trial %s did not stop when asked; process %d is killed", trial_id, pid)
+            os.kill(pid, signal.SIGKILL)
+            self._store.expire([trial_id])
+            self._upkeep_due = 0.0
+
+    def _next(self, active: list[ActiveRun]) -> Task | None:
+        """Return the next task of the run with the fewest at work that has one."""
+
+        def at_work(run: ActiveRun) -> int:
+            return sum(task.run_id == run.id for task in self._tasks)
+
+        for run in sorted(active, key=at_work):
+            if not run.cancel_asked and at_work(run) < (run.workers or self._slots):
+                task = self._next_of(run.id)
+                if task:
+                    return task
+        return None
+
+    def _next_of(self, run_id: str) -> Task | None:
+        plan = self._plans[run_id]
+        for trial_id, position in self._store.queued(run_id).items():
+            seed = plan.source_seeds[position]
+            ready = seed is None or seed in plan.prepared
+            task = Task(run_id, trial_id) if ready else Task(run_id, seed=seed)
+            if task not in self._tasks:
+                return task
+        return None
+
+    def _submit(self, task: Task) -> None:
+        from tlcore.lab.worker import carry_out, prepare_source
+
+        work: tuple[Any, ...]
+        if task.trial_id:
+            work = (carry_out, self._store.url, task.trial_id)
+        else:
+            work = (prepare_source, self._store.url, task.run_id, task.seed)
+        future = self._client.submit(*work, pure=False, retries=0)
+        future.add_done_callback(lambda _: self._wake.set())
+        self._tasks[task] = future
+
+
+def main() -> None:
+    """Run the engine of this home until it is told to stop or has had nothing to do for long."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(process)d %(name)s %(levelname)s %(message)s")
+    stopping, wake = threading.Event(), threading.Event()
+
+    def stop(*_: object) -> None:
+        stopping.set()
+        wake.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    lock = FileLock(home() / "engine.lock")
+    if not _only_one(lock):
+        return
+    this = process.EngineProcess.current()
+    this.register()
+    try:
+        with _cluster() as client:
+            _announce(this, client)
+            _serve(client, stopping, wake, this)
+    finally:
+        this.deregister()
+        lock.release()
+
+
+def _announce(this: process.EngineProcess, client: Client) -> None:
+    this.register(client.scheduler_info()["address"], sum(client.nthreads().values()))
+
+
+def _only_one(lock: FileLock) -> bool:
+    """Take the lock of the home's one engine; False where another engine is there and stays."""
+    while True:
+        try:
+            lock.acquire(timeout=0.2)
+        except Timeout:
+            if process.find():
+                return False
+        else:
+            return True  # one that was on its way out is gone now
+
+
+@contextmanager
+def _cluster() -> Iterator[Client]:
+    """Connect to the workers: those of ``TRANSFER_LAB_SCHEDULER``, or some of this engine's own."""
+    import dask
+    from distributed import Client, LocalCluster
+    from distributed.utils import get_mp_context
+
+    from tlcore.lab.worker import Warm
+
+    address = os.environ.get("TRANSFER_LAB_SCHEDULER")
+    if address:
+        with Client(address, set_as_default=False) as client:
+            client.register_plugin(Warm())
+            yield client
+        return
+    dask.config.set(
+        {
+            # A task that takes its worker down is not tried on the neighbours; the store counts its losses.
+            "distributed.scheduler.allowed-failures": 0,
+            "distributed.worker.multiprocessing-method": "forkserver",
+        }
+    )
+    get_mp_context().set_forkserver_preload(["tlcore.lab.warm"])
+    with (
+        LocalCluster(
+            n_workers=process.worker_count(),
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=None,
+            memory_limit=0,  # a worker's memory is the system's concern; being ended at a guess would lose work
+            local_directory=str(home() / "scratch"),
+        ) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
+        _end_workers(cluster)
+
+
+def _end_workers(cluster: LocalCluster) -> None:
+    # Their trials are queued again already; asking politely takes Dask up to four seconds.
+    for nanny in cluster.workers.values():
+        nanny.auto_restart = False
+        if nanny.pid:
+            os.kill(nanny.pid, signal.SIGKILL)
+
+
+def _serve(client: Client, stopping: threading.Event, wake: threading.Event, this: process.EngineProcess) -> None:
+    from tlcore.lab.store import open_store
+
+    patience = float(os.environ.get("TRANSFER_LAB_IDLE") or IDLE_EXIT)
+    store = open_store(store_url())
+    scheduling = Scheduling(store, client, wake)
+    last_busy = time.monotonic()
+    while not stopping.is_set():
+        busy = scheduling.step()
+        if busy:
+            last_busy = time.monotonic()
+        elif time.monotonic() - last_busy > patience:
+            this.deregister()  # from here on, who submits a run starts an engine; one submitted before is seen
+            if not store.active():
+                return
+            _announce(this, client)
+        wake.wait(BUSY_PAUSE if busy else IDLE_PAUSE)
+        wake.clear()
+    store.release(scheduling.trials_at_work())
+
+
+if __name__ == "__main__":
+    main()

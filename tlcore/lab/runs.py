@@ -1,0 +1,52 @@
+"""What a person sees of a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from tlcore.experiment import Experiment
+
+TRIAL_STATUSES = ("queued", "running", "done", "failed", "cancelled")
+ACTIVE = ("queued", "running")
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """A run as it stands.
+
+    Attributes
+    ----------
+    id, name : str
+    experiment : Experiment
+    status : str
+        queued, running, done (every trial ended, at least one with a result), failed (every trial ended, none
+        with a result), cancelled, or lost: nobody works on it any more; starting the engine takes it up again.
+    stopping : bool
+        Whether a person has cancelled it while some of its trials have not stopped yet.
+    counts : dict of str to int
+        Number of trials by status: queued, running, done, failed, cancelled.
+    created, started, finished : datetime
+        In UTC.
+    error : str
+        The first error among its trials, or nothing.
+    seconds_left : float or None
+        Forecast from its finished trials; None as long as there is none, and once the run has ended.
+    """
+
+    id: str
+    name: str
+    experiment: Experiment
+    status: str
+    stopping: bool
+    counts: dict[str, int]
+    created: datetime
+    started: datetime | None
+    finished: datetime | None
+    error: str
+    seconds_left: float | None
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has come to its end; a lost run has not."""
+        return self.status in ("done", "failed", "cancelled")

@@ -1,0 +1,481 @@
+"""Runs, trials and results: the truth about what was asked for, what is at work and what is done.
+
+A trial goes ::
+
+    queued ──claim──▶ running ──finish──▶ done | failed | cancelled
+       ▲                 │
+       └──── sweep ──────┘   its worker's lease ran out: queued again, failed after `MOST_LOSSES`
+
+and every arrow is a compare-and-swap: an UPDATE that names the status (and the attempt) it starts from, so that of
+two who try, one wins. A trial may be carried out twice; its result is kept once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import string
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from tlcore.errors import SpecificationError
+from tlcore.experiment import Experiment, MethodChoice, Trial
+from tlcore.lab.runs import ACTIVE, TRIAL_STATUSES, RunInfo
+from tlcore.lab.schema import RESULTS, RUNS, TRIALS, open_database
+from tlcore.results import TrialRecord, TrialResult
+
+LEASE = 6.0
+"""Seconds that a worker's claim on a trial outlives its last heartbeat, and an engine's its hold on a run."""
+START_TIME = 30.0
+"""Seconds that a new run may wait for an engine before it counts as lost."""
+MOST_LOSSES = 3
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The right of one process to carry out one attempt at a trial."""
+
+    trial_id: str
+    run_id: str
+    attempt: int
+    trial: Trial
+
+
+@dataclass(frozen=True)
+class ActiveRun:
+    """A run with work left, as the engine needs to know it."""
+
+    id: str
+    workers: int | None
+    cancel_asked: float | None
+
+
+class Store:
+    """The run store at a database URL; use `open_store`, which keeps one a process."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._database = open_database(url)
+
+    # For people: pages and the command line, through `tlcore.lab`.
+
+    def add(self, experiment: Experiment, workers: int | None = None) -> str:
+        """Keep a new run with its trials, all queued, and return its identifier."""
+        now = time.time()
+        run_id = _new_id(now)
+        run = {
+            "id": run_id,
+            "name": experiment.name or f"{experiment.scenario}: {experiment.source} → {experiment.target}",
+            "spec": experiment.model_dump_json(),
+            "workers": workers,
+            "status": "queued",
+            "created": now,
+            "lease_until": now + START_TIME,
+        }
+        rows = [
+            {
+                "id": f"{run_id}.{position}",
+                "run_id": run_id,
+                "position": position,
+                "method": trial.method.model_dump_json(),
+                "budget": trial.budget,
+                "seed": trial.seed,
+                "status": "queued",
+            }
+            for position, trial in enumerate(experiment.trials())
+        ]
+        with self._writing() as connection:
+            connection.execute(RUNS.insert().values(run))
+            connection.execute(TRIALS.insert(), rows)
+        return run_id
+
+    def read(self, run_id: str) -> RunInfo:
+        """Return the run as it stands."""
+        with self._reading() as connection:
+            return self._infos(connection, [_run(connection, run_id)])[0]
+
+    def runs(self) -> list[RunInfo]:
+        """Return all runs, the newest first."""
+        with self._reading() as connection:
+            rows = connection.execute(sa.select(RUNS).order_by(RUNS.c.created.desc(), RUNS.c.id)).all()
+            return self._infos(connection, rows)
+
+    def records(self, run_id: str) -> list[TrialRecord]:
+        """Return the run's trials with their results, in the order of its experiment."""
+        query = (
+            sa.select(TRIALS, RESULTS.c.metrics, RESULTS.c.curves, RESULTS.c.examples)
+            .outerjoin(RESULTS)
+            .where(TRIALS.c.run_id == run_id)
+            .order_by(TRIALS.c.position)
+        )
+        with self._reading() as connection:
+            experiment = _experiment(_run(connection, run_id).spec)
+            rows = connection.execute(query).all()
+        return [TrialRecord(_trial(experiment, row), row.status, row.error, _unpacked(row)) for row in rows]
+
+    def rename(self, run_id: str, name: str) -> None:
+        """Give the run another name."""
+        with self._writing() as connection:
+            _run(connection, run_id)
+            connection.execute(RUNS.update().where(RUNS.c.id == run_id).values(name=name))
+
+    def delete(self, run_id: str) -> None:
+        """Forget the run and its results; refused while it is at work."""
+        with self._writing() as connection:
+            if _status(_run(connection, run_id)) in ACTIVE:
+                raise SpecificationError(f"run: {run_id!r} is at work; cancel it before deleting it.")
+            connection.execute(RUNS.delete().where(RUNS.c.id == run_id))
+
+    def cancel(self, run_id: str) -> None:
+        """Cancel what is queued now, and ask what is running to stop; what is done stays."""
+        now = time.time()
+        with self._writing() as connection:
+            _run(connection, run_id)
+            asked = sa.func.coalesce(RUNS.c.cancel_asked, now)
+            connection.execute(
+                RUNS.update().where(RUNS.c.id == run_id, RUNS.c.status.in_(ACTIVE)).values(cancel_asked=asked)
+            )
+            connection.execute(
+                TRIALS.update()
+                .where(TRIALS.c.run_id == run_id, TRIALS.c.status == "queued")
+                .values(status="cancelled", finished=now)
+            )
+            _settle(connection, [run_id])
+
+    def resume(self, run_id: str) -> None:
+        """Queue again what failed or was cancelled; what is done stays."""
+        with self._writing() as connection:
+            run = _run(connection, run_id)
+            if run.cancel_asked is not None:
+                raise SpecificationError(f"run: {run_id!r} is still stopping; resume it in a moment.")
+            queued = connection.execute(
+                TRIALS.update()
+                .where(TRIALS.c.run_id == run_id, TRIALS.c.status.in_(("failed", "cancelled")))
+                .values(status="queued", error="", losses=0, started=None, finished=None)
+            )
+            if queued.rowcount:
+                connection.execute(
+                    RUNS.update()
+                    .where(RUNS.c.id == run_id, RUNS.c.status == run.status)
+                    .values(status="queued", error="", finished=None, lease_until=time.time() + START_TIME)
+                )
+
+    # For the worker that carries out a trial.
+
+    def claim(self, trial_id: str) -> Claim | None:
+        """Make this process the one that carries out a queued trial, or return None: someone else has it."""
+        now = time.time()
+        with self._writing() as connection:
+            row = connection.execute(
+                TRIALS.update()
+                .where(TRIALS.c.id == trial_id, TRIALS.c.status == "queued")
+                .values(
+                    status="running",
+                    attempt=TRIALS.c.attempt + 1,
+                    host=socket.gethostname(),
+                    pid=os.getpid(),
+                    lease_until=now + LEASE,
+                    started=now,
+                )
+                .returning(TRIALS)
+            ).one_or_none()
+            if row is None:
+                return None
+            connection.execute(
+                RUNS.update()
+                .where(RUNS.c.id == row.run_id, RUNS.c.status == "queued")
+                .values(status="running", started=sa.func.coalesce(RUNS.c.started, now))
+            )
+            experiment = _experiment(_run(connection, row.run_id).spec)
+        return Claim(trial_id, row.run_id, row.attempt, _trial(experiment, row))
+
+    def beat(self, claim: Claim) -> bool:
+        """Extend the claim's lease; return whether the claim still holds."""
+        with self._writing() as connection:
+            beaten = connection.execute(TRIALS.update().where(*_held(claim)).values(lease_until=time.time() + LEASE))
+        return beaten.rowcount == 1
+
+    def goes_on(self, run_id: str) -> bool:
+        """Whether the run is at work, and nobody has asked it to stop."""
+        wanted = (RUNS.c.id == run_id, RUNS.c.status.in_(ACTIVE), RUNS.c.cancel_asked.is_(None))
+        with self._reading() as connection:
+            return connection.execute(sa.select(RUNS.c.id).where(*wanted)).first() is not None
+
+    def finish(self, claim: Claim, result: TrialResult) -> bool:
+        """Keep the result of a claimed attempt; False, and nothing kept, where the claim no longer holds."""
+        row = {"trial_id": claim.trial_id, "attempt": claim.attempt, **_packed(result)}
+        with self._writing() as connection:
+            won = _end(connection, claim, "done")
+            if won:
+                connection.execute(RESULTS.insert().values(row))
+                _settle(connection, [claim.run_id])
+        return won
+
+    def give_up(self, claim: Claim, status: str, error: str = "") -> bool:
+        """End a claimed attempt without a result, as failed or cancelled; False where it no longer holds."""
+        with self._writing() as connection:
+            won = _end(connection, claim, status, error)
+            if won:
+                _settle(connection, [claim.run_id])
+        return won
+
+    # For the engine.
+
+    def active(self) -> list[ActiveRun]:
+        """Return the runs with work left, the oldest first."""
+        query = sa.select(RUNS.c.id, RUNS.c.workers, RUNS.c.cancel_asked).where(RUNS.c.status.in_(ACTIVE))
+        with self._reading() as connection:
+            return [ActiveRun(*row) for row in connection.execute(query.order_by(RUNS.c.created))]
+
+    def experiment(self, run_id: str) -> Experiment:
+        """Return what the run was asked to do."""
+        with self._reading() as connection:
+            return _experiment(_run(connection, run_id).spec)
+
+    def queued(self, run_id: str) -> dict[str, int]:
+        """Return the run's queued trials in their order: identifier to position."""
+        query = sa.select(TRIALS.c.id, TRIALS.c.position).where(TRIALS.c.run_id == run_id, TRIALS.c.status == "queued")
+        with self._reading() as connection:
+            return {row.id: row.position for row in connection.execute(query.order_by(TRIALS.c.position))}
+
+    def hold(self) -> None:
+        """Say that an engine is there for every run with work left."""
+        with self._writing() as connection:
+            connection.execute(RUNS.update().where(RUNS.c.status.in_(ACTIVE)).values(lease_until=time.time() + LEASE))
+
+    def fail(self, run_id: str, error: str) -> None:
+        """End the run's queued trials as failed."""
+        with self._writing() as connection:
+            connection.execute(
+                TRIALS.update()
+                .where(TRIALS.c.run_id == run_id, TRIALS.c.status == "queued")
+                .values(status="failed", error=error, finished=time.time())
+            )
+            _settle(connection, [run_id])
+
+    def release(self, trial_ids: Iterable[str]) -> None:
+        """Queue running trials again whose worker was stopped on purpose."""
+        with self._writing() as connection:
+            connection.execute(
+                TRIALS.update()
+                .where(TRIALS.c.id.in_(list(trial_ids)), TRIALS.c.status == "running")
+                .values(status="queued", lease_until=None)
+            )
+
+    def expire(self, trial_ids: Iterable[str]) -> None:
+        """End the leases of running trials whose worker is known to be gone, for the next `sweep`."""
+        with self._writing() as connection:
+            connection.execute(
+                TRIALS.update()
+                .where(TRIALS.c.id.in_(list(trial_ids)), TRIALS.c.status == "running")
+                .values(lease_until=0)
+            )
+
+    def sweep(self) -> int:
+        """Take up the trials whose lease ran out: queue them again, cancel or fail them; return how many."""
+        now = time.time()
+        query = (
+            sa.select(TRIALS.c.id, TRIALS.c.run_id, TRIALS.c.losses, RUNS.c.cancel_asked)
+            .join(RUNS)
+            .where(TRIALS.c.status == "running", TRIALS.c.lease_until < now)
+        )
+        with self._writing() as connection:
+            lost = connection.execute(query).all()
+            for row in lost:
+                connection.execute(
+                    TRIALS.update()
+                    .where(TRIALS.c.id == row.id, TRIALS.c.status == "running", TRIALS.c.lease_until < now)
+                    .values(losses=row.losses + 1, lease_until=None, **_after_loss(row, now))
+                )
+            _settle(connection, {row.run_id for row in lost})
+        return len(lost)
+
+    def overdue(self, grace: float) -> dict[str, int]:
+        """Return trials on this machine that go on `grace` seconds after a cancel: identifier to process."""
+        now = time.time()
+        query = (
+            sa.select(TRIALS.c.id, TRIALS.c.pid)
+            .join(RUNS)
+            .where(
+                TRIALS.c.status == "running",
+                TRIALS.c.host == socket.gethostname(),
+                TRIALS.c.lease_until > now,  # an older lease may name a process that is gone
+                RUNS.c.cancel_asked < now - grace,
+            )
+        )
+        with self._reading() as connection:
+            return {row.id: row.pid for row in connection.execute(query)}
+
+    # Inside.
+
+    @contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
+        with self._database.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _reading(self) -> Iterator[sa.Connection]:
+        with self._database.connect().execution_options(reading=True) as connection:
+            yield connection
+
+    def _infos(self, connection: sa.Connection, runs: Sequence[Any]) -> list[RunInfo]:
+        counts = _counts(connection, [run.id for run in runs])
+        return [
+            RunInfo(
+                id=run.id,
+                name=run.name,
+                experiment=_experiment(run.spec),
+                status=_status(run),
+                stopping=run.cancel_asked is not None,
+                counts={status: counts[run.id, status] for status in TRIAL_STATUSES},
+                created=_moment(run.created),
+                started=_moment(run.started) if run.started else None,
+                finished=_moment(run.finished) if run.finished else None,
+                error=run.error,
+                seconds_left=_seconds_left(connection, run) if run.status in ACTIVE else None,
+            )
+            for run in runs
+        ]
+
+
+@lru_cache(maxsize=8)
+def open_store(url: str) -> Store:
+    """Return this process's store at the URL."""
+    return Store(url)
+
+
+def _new_id(now: float) -> str:
+    tail = "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(4))
+    return f"{_moment(now):%Y%m%d-%H%M%S}-{tail}"
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _run(connection: sa.Connection, run_id: str) -> Any:
+    row = connection.execute(sa.select(RUNS).where(RUNS.c.id == run_id)).one_or_none()
+    if row is None:
+        raise SpecificationError(f"run: {run_id!r} is not known; see `python -m tlcore runs`.")
+    return row
+
+
+def _status(run: Any) -> str:
+    """Return the run's status; a run that nobody holds any more must not say that it is at work."""
+    return "lost" if run.status in ACTIVE and run.lease_until < time.time() else str(run.status)
+
+
+def _experiment(spec: str) -> Experiment:
+    # It was checked when it was submitted, and is not checked again: today's catalogue, or a machine without the
+    # accelerator it ran on, must not make an old run unreadable.
+    fields = json.loads(spec)
+    fields["methods"] = [MethodChoice(**choice) for choice in fields["methods"]]
+    return Experiment.model_construct(**fields)
+
+
+def _trial(experiment: Experiment, row: Any) -> Trial:
+    return Trial(experiment, MethodChoice.model_validate_json(row.method), row.budget, row.seed)
+
+
+def _held(claim: Claim) -> tuple[sa.ColumnElement[bool], ...]:
+    return (
+        TRIALS.c.id == claim.trial_id,
+        TRIALS.c.attempt == claim.attempt,
+        TRIALS.c.status == "running",
+    )
+
+
+def _end(connection: sa.Connection, claim: Claim, status: str, error: str = "") -> bool:
+    ended = connection.execute(
+        TRIALS.update().where(*_held(claim)).values(status=status, error=error, finished=time.time(), lease_until=None)
+    )
+    return ended.rowcount == 1
+
+
+def _after_loss(row: Any, now: float) -> dict[str, Any]:
+    if row.cancel_asked is not None:
+        return {"status": "cancelled", "finished": now}
+    if row.losses + 1 >= MOST_LOSSES:
+        return {"status": "failed", "error": f"worker lost {MOST_LOSSES} times", "finished": now}
+    return {"status": "queued"}
+
+
+def _settle(connection: sa.Connection, run_ids: Iterable[str]) -> None:
+    """End each of these runs whose trials have all ended."""
+    for run_id in run_ids:
+        counts = _counts(connection, [run_id])
+        if any(counts[run_id, status] for status in ACTIVE):
+            continue
+        status = next((s for s in ("cancelled", "done") if counts[run_id, s]), "failed")
+        error = connection.scalar(
+            sa.select(TRIALS.c.error)
+            .where(TRIALS.c.run_id == run_id, TRIALS.c.status == "failed")
+            .order_by(TRIALS.c.position)
+            .limit(1)
+        )
+        connection.execute(
+            RUNS.update()
+            .where(RUNS.c.id == run_id, RUNS.c.status.in_(ACTIVE))
+            .values(status=status, error=error or "", finished=time.time(), cancel_asked=None)
+        )
+
+
+def _counts(connection: sa.Connection, run_ids: list[str]) -> Counter[tuple[str, str]]:
+    query = (
+        sa.select(TRIALS.c.run_id, TRIALS.c.status, sa.func.count())
+        .where(TRIALS.c.run_id.in_(run_ids))
+        .group_by(TRIALS.c.run_id, TRIALS.c.status)
+    )
+    return Counter({(run_id, status): count for run_id, status, count in connection.execute(query)})
+
+
+def _seconds_left(connection: sa.Connection, run: Any) -> float | None:
+    """Forecast what is left: each trial takes as long as its method's finished ones did, or as all did."""
+    columns = (TRIALS.c.method, TRIALS.c.status, TRIALS.c.started, TRIALS.c.finished)
+    trials = connection.execute(sa.select(*columns).where(TRIALS.c.run_id == run.id)).all()
+    seconds: dict[str, list[float]] = {}
+    for trial in trials:
+        if trial.status == "done":
+            seconds.setdefault(trial.method, []).append(trial.finished - trial.started)
+    if not seconds:
+        return None
+    usual = float(np.mean([value for values in seconds.values() for value in values]))
+    now, left = time.time(), 0.0
+    for trial in trials:
+        expected = float(np.mean(seconds.get(trial.method, usual)))
+        if trial.status == "queued":
+            left += expected
+        elif trial.status == "running":
+            left += max(0.0, expected - (now - trial.started))
+    at_once = sum(trial.status == "running" for trial in trials)
+    return left / max(at_once, 1)
+
+
+def _packed(result: TrialResult) -> dict[str, Any]:
+    file = BytesIO()
+    np.savez_compressed(file, allow_pickle=False, **result.examples)
+    return {
+        "metrics": json.dumps(result.metrics, default=float),  # numpy's scalars are numbers too
+        "curves": json.dumps(result.curves, default=float),
+        "examples": file.getvalue(),
+    }
+
+
+def _unpacked(row: Any) -> TrialResult | None:
+    if row.metrics is None:
+        return None
+    with np.load(BytesIO(row.examples), allow_pickle=False) as arrays:
+        examples = {name: arrays[name] for name in arrays.files}
+    return TrialResult(json.loads(row.metrics), json.loads(row.curves), examples)

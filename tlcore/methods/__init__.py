@@ -1,0 +1,43 @@
+"""The catalogue of methods by name, in the order of their families.
+
+A module of a family is imported without torch: what a form or a list needs is there in a blink.
+"""
+
+from tlcore.methods.base import Method
+from tlcore.methods.baselines import FromScratch, Pooled, SourceOnly
+from tlcore.methods.features import CORAL, DANN, MMD, FeatureExtraction
+from tlcore.methods.instances import KMM, NearestNeighbourSelection
+from tlcore.methods.parameters import L2SP, FineTune, Frozen, GradualUnfreeze
+
+METHODS: dict[str, type[Method]] = {}
+
+
+def register(method: type[Method]) -> type[Method]:
+    """Add a method to the catalogue; usable as a decorator.
+
+    Raises
+    ------
+    ValueError
+        If the name is taken by another class.
+    """
+    if METHODS.setdefault(method.name, method) is not method:
+        raise ValueError(f"method name {method.name!r} is taken by {METHODS[method.name].__qualname__}")
+    return method
+
+
+for _method in (
+    FromScratch,
+    SourceOnly,
+    Pooled,
+    FineTune,
+    Frozen,
+    GradualUnfreeze,
+    L2SP,
+    FeatureExtraction,
+    CORAL,
+    MMD,
+    DANN,
+    KMM,
+    NearestNeighbourSelection,
+):
+    register(_method)

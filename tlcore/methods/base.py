@@ -1,0 +1,128 @@
+"""What a method is: a choice of some parts of the transfer objective, and of nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tlcore.errors import SpecificationError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor, nn
+
+    from tlcore.network import Network
+
+Family = Literal["baseline", "parameter", "feature", "instance"]
+FeatureMap = Callable[["np.ndarray"], "np.ndarray"]
+
+
+@dataclass
+class Batch:
+    """What the transfer loss L_T sees of one step; rows of source and target are not paired.
+
+    Attributes
+    ----------
+    source_features, target_features : Tensor, shape (n, F)
+        φ(x) of source examples and of unlabelled target examples.
+    source_outputs, target_outputs : Tensor, shape (n, K)
+        f(φ(x); θ), before the softmax.
+    critic : nn.Module or None
+        What `Method.critic` returned; it trains along with the network.
+    progress : float
+        How far training has come, 0 to 1.
+    """
+
+    source_features: Tensor
+    target_features: Tensor
+    source_outputs: Tensor
+    target_outputs: Tensor
+    critic: nn.Module | None
+    progress: float
+
+
+class Method(BaseModel):
+    """One way of transferring: parts of  Σ wᵢ·L(yᵢ, f(φ(xᵢ); θ)) + λ·R(θ) + β·L_T(θ), from θ₀, some of θ frozen.
+
+    A subclass states its facts as class variables, its hyper-parameters as pydantic fields (type, range, default,
+    description: forms are built from these), and overrides the hook of each part it chooses. Every hook's
+    default is "nothing". A method never knows whether its examples are images, words or users.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: ClassVar[str]
+    family: ClassVar[Family]
+    serves: ClassVar[tuple[str, ...]] = ("inductive", "transductive")
+    reference: ClassVar[str] = ""
+    starts_from: ClassVar[Literal["random", "source"]] = "random"
+    """θ₀: a random start, or the parameters of the model trained on the source."""
+    trains_on: ClassVar[tuple[str, ...]] = ("target",)
+    """Which labelled examples enter the sum: those of the "source", of the "target", or of both."""
+    on_features: ClassVar[bool] = False
+    """Whether φ is the source model's frozen body, so that only a new head is trained."""
+    needs_unlabelled: ClassVar[bool] = False
+    """Whether it looks at unlabelled target examples."""
+    default_lambda: ClassVar[float] = 0.0
+    """λ when the experiment leaves it open."""
+    default_beta: ClassVar[float] = 0.0
+    """β when the experiment leaves it open."""
+
+    source_share: float = Field(
+        0.5, ge=0, le=1, description="Share of the sum that source examples have where both domains are labelled."
+    )
+    learning_rate: float = Field(5e-3, gt=0, le=1, description="Step size of Adam at the start of training.")
+
+    @classmethod
+    def configure(cls, settings: dict[str, Any]) -> Self:
+        """Return the method with these settings, or raise a `SpecificationError` naming the one that is off."""
+        from tlcore.experiment import first_line
+
+        try:
+            return cls(**settings)
+        except ValidationError as error:
+            raise SpecificationError(f"methods.{cls.name}.{first_line(error, list(cls.model_fields))}") from None
+
+    @property
+    def needs_source_model(self) -> bool:
+        """Whether a model trained on the source comes first."""
+        return self.starts_from == "source" or self.on_features or self.overrides("weights")
+
+    @property
+    def needs_source_data(self) -> bool:
+        """Whether source examples must be at hand; if not, the source model is enough (source-free)."""
+        parts = ("weights", "feature_map", "transfer_loss")
+        return "source" in self.trains_on or any(self.overrides(part) for part in parts)
+
+    def overrides(self, hook: str) -> bool:
+        """Whether this method chooses the part behind a hook."""
+        return getattr(type(self), hook) is not getattr(Method, hook)
+
+    # The hooks, one for each part of the objective.
+
+    def trainable_groups(self, epoch: int, groups: int) -> int:
+        """θ, frozen or not: how many of the network's groups, counted from the head, train in this epoch."""
+        return groups
+
+    def feature_map(self, source: np.ndarray, target: np.ndarray) -> tuple[FeatureMap, FeatureMap] | None:
+        """φ: maps for source and for target rows, in closed form from both domains' features (n, F)."""
+        return None
+
+    def weights(self, source: np.ndarray, target: np.ndarray) -> np.ndarray | None:
+        """wᵢ: one weight ≥ 0 for each source example, shape (n_source,), from both domains' features (n, F)."""
+        return None
+
+    def regulariser(self, network: Network, start: dict[str, Tensor]) -> Tensor | None:
+        """R(θ), before its weight λ; ``start`` is θ₀ by parameter name."""
+        return None
+
+    def critic(self, features: int, classes: int) -> nn.Module | None:
+        """Return a network of the method's own that trains along, such as a domain discriminator."""
+        return None
+
+    def transfer_loss(self, batch: Batch) -> Tensor | None:
+        """L_T(θ), before its weight β, a scalar."""
+        return None

@@ -1,0 +1,153 @@
+"""What a trial leaves behind, and the tidy tables and verdicts of a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tlcore.experiment import Experiment, Trial
+
+TRIAL_COLUMNS = (
+    "scenario", "source", "target", "setting", "method", "family", "budget", "seed",
+    "status", "error", "seconds", "n_train", "trained_parameters",
+)  # fmt: skip
+
+
+@dataclass
+class TrialResult:
+    """What a finished trial leaves behind.
+
+    Attributes
+    ----------
+    metrics : dict
+        Metric name to value on the test examples, and ``seconds``, ``n_train``, ``trained_parameters``.
+    curves : list of dict
+        One row an epoch: ``epoch``, ``task_loss``, ``regulariser``, ``transfer_loss`` (the parts of the
+        objective, each before its weight λ or β), ``validation_loss`` (nan where there is no validation data).
+    examples : dict of str to ndarray, each of shape (n_test,)
+        ``truth`` and ``predicted`` (class indices), and the per-example scores of the metrics that decompose;
+        in the same order for every trial of an experiment, which is what pairs them.
+    """
+
+    metrics: dict[str, float]
+    curves: list[dict[str, float]] = field(default_factory=list)
+    examples: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+@dataclass
+class TrialRecord:
+    """A trial of a run as it stands: its status and, once done, its result."""
+
+    trial: Trial
+    status: str  # queued | running | done | failed | cancelled
+    error: str = ""
+    result: TrialResult | None = None
+
+
+@dataclass
+class Results:
+    """The trials of a run as tidy tables, with a verdict for each method and budget.
+
+    Works on an unfinished run too: what is done is judged, the rest is listed with its status.
+    """
+
+    experiment: Experiment
+    records: list[TrialRecord]
+
+    @cached_property
+    def trials(self) -> pd.DataFrame:
+        """One row a trial: what it was, its status, then every metric (columns as in docs/results.md)."""
+        import pandas as pd
+
+        rows = [_trial_row(record) for record in self.records]
+        metrics = dict.fromkeys(name for row in rows for name in row if name not in TRIAL_COLUMNS)
+        return pd.DataFrame(rows, columns=[*TRIAL_COLUMNS, *metrics])
+
+    @cached_property
+    def curves(self) -> pd.DataFrame:
+        """One row a trial and epoch: method, budget, seed, epoch, then the parts of the objective."""
+        import pandas as pd
+
+        columns = ["method", "budget", "seed", "epoch", "task_loss", "regulariser", "transfer_loss", "validation_loss"]
+        rows = [
+            {"method": r.trial.method.label, "budget": r.trial.budget, "seed": r.trial.seed, **row}
+            for r in self.records
+            if r.result
+            for row in r.result.curves
+        ]
+        return pd.DataFrame(rows, columns=columns)
+
+    @cached_property
+    def verdicts(self) -> pd.DataFrame:
+        """One row a method and budget: gap to the baseline with its interval, verdict and sentence.
+
+        A pair of trials counts once both are done; a method with no such pair has no row.
+        """
+        from dataclasses import asdict, fields
+
+        import pandas as pd
+
+        from tlcore.evaluation.verdict import Verdict, gap_table, judge
+        from tlcore.scenarios import SCENARIOS
+
+        experiment = self.experiment
+        higher_is_better = SCENARIOS[experiment.scenario].metrics[experiment.metric].higher_is_better
+        scores = {
+            (r.trial.method.label, r.trial.budget, r.trial.seed): r.result.examples[experiment.metric]
+            for r in self.records
+            if r.result
+        }
+        rows = []
+        for budget in sorted(experiment.budgets):
+            for label in (choice.label for choice in experiment.methods if choice.label != experiment.baseline):
+                seeds = [
+                    seed
+                    for seed in experiment.seeds
+                    if {(label, budget, seed), (experiment.baseline, budget, seed)} <= scores.keys()
+                ]
+                if seeds:
+                    gaps = gap_table(
+                        [scores[label, budget, seed] for seed in seeds],
+                        [scores[experiment.baseline, budget, seed] for seed in seeds],
+                        higher_is_better=higher_is_better,
+                    )
+                    verdict = judge(label, budget, experiment.baseline, experiment.metric, gaps, experiment.margin)
+                    rows.append(asdict(verdict))
+        return pd.DataFrame(rows, columns=[f.name for f in fields(Verdict)])
+
+    def confusion(self, method: str, budget: int) -> np.ndarray:
+        """Return the confusion matrix summed over seeds, shape (classes, classes); rows are the truth."""
+        from tlcore.scenarios import SCENARIOS
+
+        classes = len(SCENARIOS[self.experiment.scenario].classes)
+        matrix = np.zeros((classes, classes), dtype=int)
+        for record in self.records:
+            if record.result and (record.trial.method.label, record.trial.budget) == (method, budget):
+                examples = record.result.examples
+                np.add.at(matrix, (examples["truth"].astype(int), examples["predicted"].astype(int)), 1)
+        return matrix
+
+
+def _trial_row(record: TrialRecord) -> dict[str, Any]:
+    from tlcore.methods import METHODS
+
+    trial, experiment = record.trial, record.trial.experiment
+    return {
+        "scenario": experiment.scenario,
+        "source": experiment.source,
+        "target": experiment.target,
+        "setting": experiment.setting,
+        "method": trial.method.label,
+        "family": METHODS[trial.method.name].family,
+        "budget": trial.budget,
+        "seed": trial.seed,
+        "status": record.status,
+        "error": record.error,
+        **(record.result.metrics if record.result else {}),
+    }
