@@ -6,6 +6,7 @@ Everything it must know is in the store; killed at any moment, the next engine g
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import os
 import signal
 import threading
@@ -13,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from multiprocessing import forkserver
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
@@ -36,6 +38,8 @@ CANCEL_GRACE = 1.5
 """Seconds after a cancel at which a worker that has not even ended itself is killed."""
 IDLE_EXIT = 30 * 60
 """Seconds without a run after which the engine ends, where ``TRANSFER_LAB_IDLE`` does not say otherwise."""
+
+THREAD_SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass
@@ -116,6 +120,7 @@ class Scheduling:
             try:
                 trials = self._store.experiment(run.id).trials()
                 self._plans[run.id] = Plan([t.seed if needs_source_model(t) else None for t in trials])
+                self._upkeep_due = 0.0  # from now on it is held
             except Exception as error:  # a run of another version's methods must not stop the others
                 log.exception("run %s cannot be planned", run.id)
                 self._store.fail(run.id, one_line(error))
@@ -174,6 +179,7 @@ class Scheduling:
 def main() -> None:
     """Run the engine of this home until it is told to stop or has had nothing to do for long."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(process)d %(name)s %(levelname)s %(message)s")
+    logging.getLogger("distributed").setLevel(logging.WARNING)
     stopping, wake = threading.Event(), threading.Event()
 
     def stop(*_: object) -> None:
@@ -214,13 +220,15 @@ def _only_one(lock: FileLock) -> bool:
 @contextmanager
 def _cluster() -> Iterator[Client]:
     """Connect to the workers: those of ``TRANSFER_LAB_SCHEDULER``, or some of this engine's own."""
+    address = os.environ.get("TRANSFER_LAB_SCHEDULER")
+    if not address:
+        _start_fork_server()  # loads torch while this process loads Dask
+
     import dask
     from distributed import Client, LocalCluster
-    from distributed.utils import get_mp_context
 
     from tlcore.lab.worker import Warm
 
-    address = os.environ.get("TRANSFER_LAB_SCHEDULER")
     if address:
         with Client(address, set_as_default=False) as client:
             client.register_plugin(Warm())
@@ -233,7 +241,6 @@ def _cluster() -> Iterator[Client]:
             "distributed.worker.multiprocessing-method": "forkserver",
         }
     )
-    get_mp_context().set_forkserver_preload(["tlcore.lab.warm"])
     with (
         LocalCluster(
             n_workers=process.worker_count(),
@@ -247,6 +254,12 @@ def _cluster() -> Iterator[Client]:
     ):
         yield client
         _end_workers(cluster)
+
+
+def _start_fork_server() -> None:
+    os.environ.update(dict.fromkeys(THREAD_SETTINGS, "1"))
+    multiprocessing.set_forkserver_preload(["tlcore.lab.warm"])
+    forkserver.ensure_running()
 
 
 def _end_workers(cluster: LocalCluster) -> None:

@@ -1,0 +1,42 @@
+"""What the documents promise, executed."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tlcore.methods import METHODS
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_worked_example_of_a_new_method_runs():
+    from tlcore.experiment import Experiment
+    from tlcore.trial import execute
+
+    code = re.search(r"```python\n(.*?)```", (ROOT / "docs/add-a-method.md").read_text(encoding="utf-8"), re.S)
+    try:
+        exec(code[1], {"__name__": "worked_example"})
+        held = Experiment.build({"methods": "l1_sp", "lambda": 1.0, "epochs": 5, "seeds": [0]})
+        free = Experiment.build({"methods": "l1_sp", "lambda": 0.0, "epochs": 5, "seeds": [0]})
+        distance = {
+            e.lambda_: execute(next(t for t in e.trials() if t.method.name == "l1_sp")).curves[-1]["regulariser"]
+            for e in (held, free)
+        }
+        assert 0 < distance[1.0] < distance[0.0]
+    finally:
+        METHODS.pop("l1_sp", None)
+
+
+def test_every_requirement_says_why_it_is_there():
+    reasons = (ROOT / "docs/dependencies.md").read_text(encoding="utf-8").lower()
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    names = [re.split(r"[<>=]", line)[0].strip().lower() for line in lines if line and not line.startswith("#")]
+    missing = [name for name in names if not re.search(rf"\b{re.escape(name)}\b", reasons)]
+    assert not missing
+
+
+@pytest.mark.parametrize("page", [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"], ids=lambda p: p.name)
+def test_links_between_documents_lead_somewhere(page):
+    for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target
