@@ -11,4 +11,7 @@ os.environ["TRANSFER_LAB_HOME"] = _home.name  # before any test imports tlcore, 
 @pytest.fixture(scope="session", autouse=True)
 def _own_home() -> Iterator[None]:
     yield
+    from tlcore import lab
+
+    lab.stop_engine()
     _home.cleanup()

@@ -62,6 +62,7 @@ class Experiment(BaseModel):
     model_config = ConfigDict(extra="forbid", populate_by_name=True, validate_default=True)
 
     name: str = Field("", description="What a person calls this experiment.")
+    description: str = Field("", description="What it is meant to show, in a sentence.")
     scenario: str = Field("digits", description="Which problem: see `python -m tlcore list scenarios`.")
     source: str = Field("", description="Source domain; empty: the scenario's first.")
     target: str = Field("", description="Target domain; empty: the scenario's first.")

@@ -121,6 +121,23 @@ class Results:
                     rows.append(asdict(verdict))
         return pd.DataFrame(rows, columns=[f.name for f in fields(Verdict)])
 
+    def summary(self, metric: str) -> pd.DataFrame:
+        """One row a method and budget: the metric's mean over seeds with a 95 % Student t interval.
+
+        Columns: method, family, budget, seeds, mean, ci_low, ci_high; the bounds are nan for one seed. The interval
+        is about new seeds on these test examples; what tells methods apart is the paired gap of `verdicts`.
+        """
+        from scipy.stats import t
+
+        done = self.trials[self.trials["status"] == "done"]
+        table = (
+            done.groupby(["method", "family", "budget"], sort=False)[metric]
+            .agg(seeds="count", mean="mean", error="sem")
+            .reset_index()
+        )
+        half = t.ppf(0.975, (table["seeds"] - 1).clip(lower=1)) * table.pop("error")
+        return table.assign(ci_low=table["mean"] - half, ci_high=table["mean"] + half)
+
     def confusion(self, method: str, budget: int) -> np.ndarray:
         """Return the confusion matrix summed over seeds, shape (classes, classes); rows are the truth."""
         from tlcore.scenarios import SCENARIOS

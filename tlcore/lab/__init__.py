@@ -21,9 +21,13 @@ if TYPE_CHECKING:
     from tlcore.results import Results
 
 __all__ = [
-    "RunInfo", "cancel", "delete", "engine_status", "export", "home", "list_runs", "read", "rename", "results",
-    "resume", "run", "save", "start_engine", "stop_engine", "store_url", "submit", "wait",
+    "RunInfo", "cancel", "delete", "engine_status", "export", "forecast", "home", "list_runs", "read", "rename",
+    "results", "resume", "run", "save", "start_engine", "stop_engine", "store_url", "submit", "wait",
 ]  # fmt: skip
+
+
+MOST_RESTARTS = 3
+"""How many engines `wait` starts that bring a run no further."""
 
 
 def store_url() -> str:
@@ -73,6 +77,16 @@ def rename(run_id: str, name: str) -> None:
     _store().rename(run_id, name)
 
 
+def forecast(experiment: Experiment) -> float | None:
+    """Return about how many seconds an experiment will take here, from earlier runs; None where there is none."""
+    seen = _store().seconds_by_method(experiment.scenario)
+    if not seen:
+        return None
+    usual = sum(seen.values()) / len(seen)
+    total = sum(seen.get((trial.method.label, trial.budget), usual) for trial in experiment.trials())
+    return total / (engine_status().get("workers") or os.cpu_count() or 1)
+
+
 def list_runs() -> list[RunInfo]:
     """Return all runs, the newest first."""
     return _store().runs()
@@ -102,15 +116,22 @@ def wait(run_id: str, poll: float = 0.1, on_change: Callable[[RunInfo], None] | 
     on_change : callable, optional
         Called with the run at the start and whenever its status or counts have changed.
     """
+    from tlcore.errors import SpecificationError
+
     seen: tuple[str, dict[str, int]] | None = None
+    restarts = 0
     while True:
         info = read(run_id)
-        if on_change and seen != (info.status, info.counts):
-            seen = (info.status, info.counts)
-            on_change(info)
+        if seen != (info.status, info.counts):
+            seen, restarts = (info.status, info.counts), 0
+            if on_change:
+                on_change(info)
         if info.ended:
             return info
-        if info.status == "lost":
+        if not engine_status()["running"]:
+            if restarts == MOST_RESTARTS:
+                raise SpecificationError(f"engine: it ends again and again; see {engine_status()['log']}")
+            restarts += 1
             start_engine()
         time.sleep(poll)
 

@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing import forkserver
 from typing import TYPE_CHECKING, Any
@@ -36,9 +36,9 @@ UPKEEP = 1.0
 """Seconds between two rounds of heartbeat and sweep."""
 CANCEL_GRACE = 1.5
 """Seconds after a cancel at which a worker that has not even ended itself is killed."""
-IDLE_EXIT = 30 * 60
-"""Seconds without a run after which the engine ends, where ``TRANSFER_LAB_IDLE`` does not say otherwise."""
 
+CONNECTING = 10.0
+"""Seconds that an existing cluster's scheduler may take to answer."""
 THREAD_SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -136,7 +136,8 @@ class Scheduling:
     def _end_overdue(self) -> None:
         for trial_id, pid in self._store.overdue(CANCEL_GRACE).items():
             log.warning("trial %s did not stop when asked; process %d is killed", trial_id, pid)
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it ended in this very moment
+                os.kill(pid, signal.SIGKILL)
             self._store.expire([trial_id])
             self._upkeep_due = 0.0
 
@@ -230,7 +231,7 @@ def _cluster() -> Iterator[Client]:
     from tlcore.lab.worker import Warm
 
     if address:
-        with Client(address, set_as_default=False) as client:
+        with Client(address, timeout=CONNECTING, set_as_default=False) as client:
             client.register_plugin(Warm())
             yield client
         return
@@ -273,7 +274,7 @@ def _end_workers(cluster: LocalCluster) -> None:
 def _serve(client: Client, stopping: threading.Event, wake: threading.Event, this: process.EngineProcess) -> None:
     from tlcore.lab.store import open_store
 
-    patience = float(os.environ.get("TRANSFER_LAB_IDLE") or IDLE_EXIT)
+    patience = process.idle_seconds()
     store = open_store(store_url())
     scheduling = Scheduling(store, client, wake)
     last_busy = time.monotonic()

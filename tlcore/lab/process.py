@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -88,7 +90,7 @@ def start(busy: bool) -> None:
     busy : bool
         Whether runs are at work, which an engine is not taken away from.
     """
-    worker_count()  # a wrong setting is said here, not in the engine's log
+    worker_count(), idle_seconds()  # a wrong setting is said here, not in the engine's log
     engine = find()
     if engine and (busy or engine.code == code_at_hand()):
         return
@@ -109,12 +111,13 @@ def stop() -> None:
     engine = find()
     if engine is None:
         return
-    os.kill(engine.pid, signal.SIGTERM)
     deadline = time.monotonic() + STOPPING
-    while engine.alive():
-        if time.monotonic() > deadline:
-            os.kill(engine.pid, signal.SIGKILL)
-        time.sleep(0.02)
+    with suppress(ProcessLookupError):  # it may end by itself at any moment
+        os.kill(engine.pid, signal.SIGTERM)
+        while engine.alive():
+            if time.monotonic() > deadline:
+                os.kill(engine.pid, signal.SIGKILL)
+            time.sleep(0.02)
 
 
 def worker_count() -> int:
@@ -123,6 +126,18 @@ def worker_count() -> int:
     if not value.isdigit() or int(value) < 1:
         raise SpecificationError(f"TRANSFER_LAB_WORKERS: {value!r} is not allowed; a number from 1 on is.")
     return int(value)
+
+
+def idle_seconds() -> float:
+    """Return how long an engine waits for a next run: ``TRANSFER_LAB_IDLE``, or half an hour."""
+    value = os.environ.get("TRANSFER_LAB_IDLE") or "1800"
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < math.inf:
+        raise SpecificationError(f"TRANSFER_LAB_IDLE: {value!r} is not allowed; a number of seconds from 0 on is.")
+    return seconds
 
 
 def code_at_hand() -> str:

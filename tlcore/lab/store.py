@@ -68,6 +68,8 @@ class Store:
     def __init__(self, url: str) -> None:
         self.url = url
         self._database = open_database(url)
+        # A result never changes, and whoever watches a run reads all it has again and again.
+        self._result = lru_cache(maxsize=1024)(self._read_result)
 
     # For people: pages and the command line, through `tlcore.lab`.
 
@@ -114,16 +116,19 @@ class Store:
 
     def records(self, run_id: str) -> list[TrialRecord]:
         """Return the run's trials with their results, in the order of its experiment."""
-        query = (
-            sa.select(TRIALS, RESULTS.c.metrics, RESULTS.c.curves, RESULTS.c.examples)
-            .outerjoin(RESULTS)
-            .where(TRIALS.c.run_id == run_id)
-            .order_by(TRIALS.c.position)
-        )
+        query = sa.select(TRIALS).where(TRIALS.c.run_id == run_id).order_by(TRIALS.c.position)
         with self._reading() as connection:
             experiment = _experiment(_run(connection, run_id).spec)
             rows = connection.execute(query).all()
-        return [TrialRecord(_trial(experiment, row), row.status, row.error, _unpacked(row)) for row in rows]
+        return [
+            TrialRecord(
+                _trial(experiment, row),
+                row.status,
+                row.error,
+                self._result(row.id) if row.status == "done" else None,
+            )
+            for row in rows
+        ]
 
     def rename(self, run_id: str, name: str) -> None:
         """Give the run another name."""
@@ -318,7 +323,24 @@ class Store:
         with self._reading() as connection:
             return {row.id: row.pid for row in connection.execute(query)}
 
+    def seconds_by_method(self, scenario: str, runs: int = 20) -> dict[tuple[str, int], float]:
+        """Return how long a trial took on average, by method and budget, in the newest runs of a scenario."""
+        ids = [info.id for info in self.runs() if info.experiment.scenario == scenario][:runs]
+        seconds = sa.func.avg(TRIALS.c.finished - TRIALS.c.started)
+        query = (
+            sa.select(TRIALS.c.method, TRIALS.c.budget, seconds)
+            .where(TRIALS.c.run_id.in_(ids), TRIALS.c.status == "done")
+            .group_by(TRIALS.c.method, TRIALS.c.budget)
+        )
+        with self._reading() as connection:
+            return {(method, budget): mean for method, budget, mean in connection.execute(query)}
+
     # Inside.
+
+    def _read_result(self, trial_id: str) -> TrialResult:
+        with self._reading() as connection:
+            row = connection.execute(sa.select(RESULTS).where(RESULTS.c.trial_id == trial_id)).one()
+        return _unpacked(row)
 
     @contextmanager
     def _writing(self) -> Iterator[sa.Connection]:
@@ -415,6 +437,8 @@ def _after_loss(row: Any, now: float) -> dict[str, Any]:
 def _settle(connection: sa.Connection, run_ids: Iterable[str]) -> None:
     """End each of these runs whose trials have all ended."""
     for run_id in run_ids:
+        # Where writers are not alone, as they are in SQLite, two that end the last two trials must not miss each other.
+        connection.execute(sa.select(RUNS.c.id).where(RUNS.c.id == run_id).with_for_update())
         counts = _counts(connection, [run_id])
         if any(counts[run_id, status] for status in ACTIVE):
             continue
@@ -473,9 +497,7 @@ def _packed(result: TrialResult) -> dict[str, Any]:
     }
 
 
-def _unpacked(row: Any) -> TrialResult | None:
-    if row.metrics is None:
-        return None
+def _unpacked(row: Any) -> TrialResult:
     with np.load(BytesIO(row.examples), allow_pickle=False) as arrays:
         examples = {name: arrays[name] for name in arrays.files}
     return TrialResult(json.loads(row.metrics), json.loads(row.curves), examples)

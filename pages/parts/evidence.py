@@ -1,0 +1,192 @@
+"""The parts of the Compare page, from the verdict down to the single trial."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import streamlit as st
+
+from pages.parts import words
+from pages.parts.language import _, ngettext
+from tlcore import lab
+from tlcore.evaluation.verdict import VERDICTS
+from tlcore.lab import RunInfo
+from tlcore.report import figures
+from tlcore.results import Results
+from tlcore.scenarios import SCENARIOS
+
+
+def warnings(results: Results) -> None:
+    """Say before anything else which methods do harm."""
+    verdicts = results.verdicts
+    harmful = verdicts[verdicts["verdict"].isin(["negative transfer", "strongly negative transfer"])]
+    if len(harmful):
+        methods = list(dict.fromkeys(harmful["method"]))
+        st.error(
+            "**"
+            + ngettext(
+                "Negative transfer: {names} does harm here.", "Negative transfer: {names} do harm here.", len(methods)
+            ).format(names=", ".join(methods))
+            + "**\n\n"
+            + "\n".join(f"- {sentence}" for sentence in harmful["sentence"]),
+            icon=":material/dangerous:",
+        )
+    helpful = verdicts[verdicts["verdict"].isin(["helps", "helps a little"])]
+    if len(helpful):
+        best = helpful.loc[helpful.groupby("budget")["gap"].idxmax()]
+        st.success("\n".join(f"- {sentence}" for sentence in best["sentence"]), icon=":material/check_circle:")
+    if len(verdicts) and not len(helpful) and not len(harmful):
+        st.info(
+            _("No method was shown to help or to harm. More seeds make small gaps visible."),
+            icon=":material/horizontal_rule:",
+        )
+
+
+def verdict_table(results: Results) -> None:
+    """Show every verdict with its gap and interval, worst first; the sentences one click below."""
+    verdicts = results.verdicts
+    if not len(verdicts):
+        st.caption(_("No method has a finished trial beside its baseline yet."))
+        return
+    st.subheader(_("Verdicts against {baseline}").format(baseline=results.experiment.baseline), anchor=False)
+    metric = SCENARIOS[results.experiment.scenario].metrics[results.experiment.metric]
+    scale = 100 if metric.in_points else 1
+    table = verdicts.sort_values(["budget", "gap"])
+    bounds = zip(table["ci_low"] * scale, table["ci_high"] * scale, strict=True)
+    table = table.assign(
+        verdict=table["verdict"].map(words.verdict),
+        gap=table["gap"] * scale,
+        interval=[f"{low:+.1f} … {high:+.1f}" for low, high in bounds],
+    )
+    st.dataframe(
+        table[["verdict", "method", "budget", "gap", "interval", "seeds", "sentence"]],
+        column_config={
+            "verdict": st.column_config.TextColumn(_("Verdict"), width="medium"),
+            "method": st.column_config.TextColumn(_("Method")),
+            "budget": st.column_config.NumberColumn(_("Labels a class")),
+            "gap": st.column_config.NumberColumn(
+                _("Gap, points of {metric}").format(metric=_(metric.label)), format="%+.1f"
+            ),
+            "interval": st.column_config.TextColumn(_("95 % interval")),
+            "seeds": st.column_config.NumberColumn(_("Seeds")),
+            "sentence": st.column_config.TextColumn(_("In words"), width="large"),
+        },
+        hide_index=True,
+        width="stretch",
+    )
+
+
+def charts(results: Results) -> None:
+    """Draw metrics by budget beside the baseline, and the gaps over the region that does not matter."""
+    experiment = results.experiment
+    scenario = SCENARIOS[experiment.scenario]
+    looks = figures.look([choice.label for choice in experiment.methods], experiment.baseline)
+    left, right = st.columns(2)
+    for column, default in ((left, "accuracy"), (right, "macro_recall")):
+        with column:
+            names = list(scenario.metrics)
+            metric = st.selectbox(
+                _("Metric"),
+                names,
+                index=names.index(default),
+                format_func=lambda name: _(scenario.metrics[name].label).capitalize(),
+                help=_(scenario.metrics[default].description),
+                key=f"metric.{default}",
+                label_visibility="collapsed",
+            )
+            st.plotly_chart(
+                figures.by_budget(
+                    results.summary(metric), looks, _(scenario.metrics[metric].label), _("labels a class")
+                ),
+                key=f"chart.{default}",
+            )
+    verdicts = results.verdicts
+    if len(verdicts):
+        st.subheader(_("Gap to {baseline}").format(baseline=experiment.baseline), anchor=False)
+        budgets = sorted(verdicts["budget"].unique())
+        budget = (
+            budgets[-1]
+            if len(budgets) == 1
+            else st.segmented_control(_("Labels a class"), budgets, default=budgets[0], required=True, key="budget")
+        )
+        st.plotly_chart(
+            figures.gaps(
+                verdicts[verdicts["budget"] == budget],
+                experiment.margin,
+                _("gap in {metric}; inside the band it does not matter").format(
+                    metric=_(scenario.metrics[experiment.metric].label)
+                ),
+                {name: words.verdict(name) for name in VERDICTS},
+            ),
+            key="chart.gaps",
+        )
+
+
+def methods_apart(results: Results) -> None:
+    """Look into one method: how it learned, what it confuses, which classes it finds."""
+    experiment = results.experiment
+    scenario = SCENARIOS[experiment.scenario]
+    done = results.trials[results.trials["status"] == "done"]
+    if not len(done):
+        return
+    st.subheader(_("Look into a method"), anchor=False)
+    methods = list(dict.fromkeys(done["method"]))
+    with st.container(horizontal=True):
+        others = [method for method in methods if method != experiment.baseline] or methods
+        method = st.selectbox(_("Method"), others, key="method", bind="query-params")
+        budgets = sorted(done.loc[done["method"] == method, "budget"].unique())
+        budget = st.selectbox(_("Labels a class"), budgets, index=len(budgets) - 1, key="labels")
+    curves = results.curves
+    chosen = curves[(curves["method"] == method) & (curves["budget"] == budget)]
+    if len(chosen):
+        st.plotly_chart(
+            figures.learning_curves(
+                chosen,
+                {
+                    "task_loss": _("task loss L"),
+                    "regulariser": _("regulariser R(θ)"),
+                    "transfer_loss": _("transfer loss L_T(θ)"),
+                    "validation_loss": _("validation loss"),
+                },
+                _("epoch"),
+            ),
+            key="chart.curves",
+        )
+    else:
+        st.caption(_("This method trains nothing: it uses the source model as it is."))
+    pair = (
+        [experiment.baseline, method] if experiment.baseline in methods and method != experiment.baseline else [method]
+    )
+    for column, name in zip(st.columns(len(pair)), pair, strict=True):
+        with column:
+            st.markdown(f"**{name}**")
+            st.plotly_chart(
+                figures.confusion(results.confusion(name, budget), scenario.classes, _("truth"), _("predicted")),
+                key=f"chart.confusion.{name}",
+            )
+    looks = figures.look([choice.label for choice in experiment.methods], experiment.baseline)
+    st.plotly_chart(
+        figures.recall_by_class(done[done["budget"] == budget], pair, scenario.classes, looks, _("recall")),
+        key="chart.recall",
+    )
+
+
+def downloads(run: RunInfo, results: Results) -> None:
+    """Show every trial, those that failed with their error, and offer the files."""
+    with st.expander(_("All trials"), icon=":material/table_rows:"):
+        st.dataframe(results.trials, hide_index=True, width="stretch")
+    with st.container(horizontal=True):
+        for format, suffix in (("html", "html"), ("csv", "csv"), ("json", "json"), ("notebook", "ipynb")):
+            st.download_button(
+                {"html": _("Report"), "csv": "CSV", "json": "JSON", "notebook": _("Notebook")}[format],
+                data=lambda format=format, suffix=suffix: exported(run.id, format, suffix),
+                file_name=f"{run.id}.{suffix}",
+                icon=":material/download:",
+                key=f"download.{format}",
+                on_click="ignore",
+            )
+
+
+def exported(run_id: str, format: str, suffix: str) -> bytes:
+    """Return the file of an export."""
+    with TemporaryDirectory() as folder:
+        return lab.export(run_id, format, Path(folder) / f"{run_id}.{suffix}").read_bytes()

@@ -1,0 +1,179 @@
+"""Tables of a run to plotly figures. One colour and one sign a method, the baseline grey, in every figure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import plotly.graph_objects as go
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+# Okabe & Ito 2008: told apart with any kind of colour vision; the marker says the same once more.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#B59F00")
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "hexagon", "triangle-down", "pentagon")
+GREY = "#8A8F98"
+VERDICT_COLOURS = {
+    "helps": "#009E73",
+    "helps a little": "#56B4E9",
+    "no evidence": GREY,
+    "negative transfer": "#E69F00",
+    "strongly negative transfer": "#D55E00",
+}
+
+
+def look(methods: list[str], baseline: str) -> dict[str, dict[str, str]]:
+    """Return colour and symbol of each method, by its place among the experiment's methods."""
+    others = [method for method in methods if method != baseline]
+    signs = {
+        method: {"color": COLOURS[i % len(COLOURS)], "symbol": SYMBOLS[i % len(SYMBOLS)]}
+        for i, method in enumerate(others)
+    }
+    return {baseline: {"color": GREY, "symbol": "circle-open"}, **signs}
+
+
+def by_budget(summary: pd.DataFrame, looks: dict[str, dict[str, str]], label: str, budget_label: str) -> go.Figure:
+    """Draw a metric by label budget with its intervals, methods beside the baseline (dashed)."""
+    figure = go.Figure()
+    positions = {budget: i for i, budget in enumerate(sorted(summary["budget"].unique()))}
+    methods = [method for method in looks if method in set(summary["method"])]
+    for i, method in enumerate(methods):
+        rows = summary[summary["method"] == method].sort_values("budget")
+        nudge = (i - (len(methods) - 1) / 2) * 0.04  # so that intervals stand side by side
+        figure.add_scatter(
+            x=[positions[budget] + nudge for budget in rows["budget"]],
+            y=rows["mean"],
+            error_y={"array": (rows["ci_high"] - rows["mean"]).fillna(0), "thickness": 1.2, "width": 3},
+            name=method,
+            mode="lines+markers",
+            marker={**looks[method], "size": 9},
+            line={"color": looks[method]["color"], "dash": "dash" if i == 0 else "solid", "width": 1.6},
+            customdata=rows[["method", "budget", "seeds"]].to_numpy(),
+            hovertemplate="%{customdata[0]}<br>%{y:.3f} (%{customdata[2]} seeds)<extra></extra>",
+        )
+    figure.update_xaxes(title=budget_label, tickvals=list(positions.values()), ticktext=[str(b) for b in positions])
+    figure.update_yaxes(title=label)
+    return _quiet(figure)
+
+
+def gaps(verdicts: pd.DataFrame, margin: float, label: str, words: dict[str, str]) -> go.Figure:
+    """Draw each method's gap to the baseline with its interval, over the band of practical equivalence.
+
+    Parameters
+    ----------
+    verdicts : DataFrame
+        Rows of one budget, as `tlcore.results.Results.verdicts`.
+    margin : float
+        Half the width of the band.
+    label : str
+        Title of the axis.
+    words : dict
+        The verdicts as a person reads them.
+    """
+    figure = go.Figure()
+    rows = verdicts.sort_values("gap")
+    figure.add_vrect(x0=-margin, x1=margin, fillcolor=GREY, opacity=0.18, line_width=0)
+    figure.add_vline(x=0, line={"color": GREY, "width": 1})
+    for verdict, colour in VERDICT_COLOURS.items():
+        group = rows[rows["verdict"] == verdict]
+        if len(group):
+            figure.add_scatter(
+                x=group["gap"],
+                y=group["method"],
+                error_x={
+                    "array": group["ci_high"] - group["gap"],
+                    "arrayminus": group["gap"] - group["ci_low"],
+                    "width": 4,
+                },
+                mode="markers",
+                marker={"color": colour, "size": 11},
+                name=words[verdict],
+                customdata=group[["method", "budget"]].to_numpy(),
+                hovertemplate="%{customdata[0]}: %{x:+.3f}<extra></extra>",
+            )
+    figure.update_xaxes(title=label, tickformat="+.2f")
+    figure.update_yaxes(categoryorder="array", categoryarray=list(rows["method"]))
+    return _quiet(figure, height=120 + 34 * len(rows))
+
+
+def learning_curves(curves: pd.DataFrame, labels: dict[str, str], epoch_label: str) -> go.Figure:
+    """Draw the parts of the objective apart, one panel a part, the mean over seeds; only parts that act are shown.
+
+    Parameters
+    ----------
+    curves : DataFrame
+        Rows of one method and budget, as `tlcore.results.Results.curves`.
+    labels : dict
+        Column to title, in the order of the panels.
+    epoch_label : str
+        Title of the horizontal axis.
+    """
+    from plotly.subplots import make_subplots
+
+    mean = curves.groupby("epoch")[list(labels)].mean()
+    shown = [part for part in labels if (mean[part].fillna(0) != 0).any()]
+    figure = make_subplots(rows=1, cols=max(1, len(shown)), subplot_titles=[labels[part] for part in shown])
+    for i, part in enumerate(shown):
+        figure.add_scatter(
+            x=mean.index,
+            y=mean[part],
+            line={"color": COLOURS[i]},
+            name=labels[part],
+            row=1,
+            col=i + 1,
+            showlegend=False,
+        )
+        figure.update_xaxes(title=epoch_label, row=1, col=i + 1)
+    return _quiet(figure, height=300)
+
+
+def confusion(matrix: np.ndarray, classes: tuple[str, ...], truth_label: str, predicted_label: str) -> go.Figure:
+    """Draw a confusion matrix (K, K) as shares of each true class, the counts in the cells."""
+    shares = matrix / matrix.sum(1, keepdims=True).clip(1)
+    figure = go.Figure(
+        go.Heatmap(
+            z=shares,
+            x=list(classes),
+            y=list(classes),
+            text=matrix,
+            texttemplate="%{text}" if len(classes) <= 12 else None,
+            colorscale=[[0, "rgba(0,114,178,0)"], [1, "rgba(0,114,178,1)"]],
+            zmin=0,
+            zmax=1,
+            showscale=False,
+            hovertemplate=f"{truth_label} %{{y}}, {predicted_label} %{{x}}: %{{text}}<extra></extra>",
+        )
+    )
+    figure.update_xaxes(title=predicted_label, type="category")
+    figure.update_yaxes(title=truth_label, type="category", autorange="reversed")
+    return _quiet(figure, height=420)
+
+
+def recall_by_class(
+    trials: pd.DataFrame, methods: list[str], classes: tuple[str, ...], looks: dict[str, dict[str, str]], label: str
+) -> go.Figure:
+    """Draw the recall of each class, the mean over seeds, for a few methods side by side."""
+    figure = go.Figure()
+    for method in methods:
+        rows = trials[trials["method"] == method]
+        figure.add_bar(
+            x=list(classes),
+            y=[rows[f"recall_{i}"].mean() for i in range(len(classes))],
+            name=method,
+            marker_color=looks[method]["color"],
+        )
+    figure.update_xaxes(type="category")
+    figure.update_yaxes(title=label, range=[0, 1])
+    return _quiet(figure, height=320)
+
+
+def _quiet(figure: go.Figure, height: int = 380) -> go.Figure:
+    """Leave colours of paper and text to the page's theme, and the room to the data."""
+    return figure.update_layout(
+        height=height,
+        margin={"l": 10, "r": 10, "t": 30, "b": 10},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        legend={"orientation": "h", "y": -0.25},
+    )
