@@ -12,6 +12,7 @@ from tlcore.errors import SpecificationError, one_of
 
 Setting = Literal["inductive", "transductive"]
 PRESETS = Path(__file__).parent / "presets"
+FIRST_PRESET = "digits-quick"
 
 
 def _split(value: Any) -> Any:
@@ -214,8 +215,8 @@ class Trial:
 
 
 def presets() -> list[str]:
-    """Return the names of the presets, in alphabetical order."""
-    return sorted(path.stem for path in PRESETS.glob("*.yaml"))
+    """Return the names of the presets: first the one to start with, then the others in alphabetical order."""
+    return sorted((path.stem for path in PRESETS.glob("*.yaml")), key=lambda name: (name != FIRST_PRESET, name))
 
 
 def first_line(error: ValidationError, allowed: list[str]) -> str:

@@ -225,4 +225,4 @@ def new_run(preset_name: str) -> None:
 if "run" in st.query_params:
     watch(st.query_params["run"])
 else:
-    new_run(st.query_params.get("preset", "digits-quick" if "digits-quick" in presets() else presets()[0]))
+    new_run(st.query_params.get("preset", presets()[0]))
