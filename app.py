@@ -1,28 +1,23 @@
-"""The dashboard: the router, and what every page shares."""
+"""The dashboard's server: `streamlit run app.py`.
+
+The script that Streamlit runs for each visitor is `pages/router/main.py`. It does not lie here because Streamlit, where it
+finds a folder `pages` beside its main script, treats the first visitor of a fresh server to its old automatic pages:
+a deep link would meet "Page not found".
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import streamlit as st
 
-from pages.parts.language import _
 from tlcore import lab
 
-st.set_page_config(page_title="Transfer Lab", page_icon=":material/compare_arrows:", layout="wide")
 
-page = st.navigation(
-    [
-        st.Page("pages/views/home.py", title=_("Home"), icon=":material/home:", url_path="home", default=True),
-        st.Page("pages/views/run.py", title=_("Run"), icon=":material/play_circle:", url_path="run"),
-        st.Page("pages/views/compare.py", title=_("Compare"), icon=":material/compare_arrows:", url_path="compare"),
-        st.Page("pages/views/history.py", title=_("History"), icon=":material/history:", url_path="history"),
-    ],
-    position="top",
-)
-
-
-@st.cache_resource
-def _warm_engine() -> None:
-    """Once a server: have the workers ready before somebody presses Run."""
+@asynccontextmanager
+async def _warm_engine(_app: st.App) -> AsyncIterator[None]:
+    """Have the workers ready before somebody presses Run; the engine stays when the dashboard goes."""
     lab.start_engine()
+    yield
 
 
-_warm_engine()
-page.run()
+app = st.App("pages/router/main.py", lifespan=_warm_engine)

@@ -130,6 +130,8 @@ class Results:
         from scipy.stats import t
 
         done = self.trials[self.trials["status"] == "done"]
+        if metric not in done:  # nothing is done yet
+            done = done.assign(**{metric: float("nan")})
         table = (
             done.groupby(["method", "family", "budget"], sort=False)[metric]
             .agg(seeds="count", mean="mean", error="sem")

@@ -19,13 +19,13 @@ def choose_run() -> str | None:
             run = lab.read(wanted)
         except SpecificationError as error:
             st.error(str(error))
-            st.page_link("pages/views/history.py", label=_("All runs"), icon=":material/history:")
+            st.page_link("../views/history.py", label=_("All runs"), icon=":material/history:")
             return None
         results_so_far(run)
         return None
     if not runs:
         st.info(_("There is nothing to compare yet."), icon=":material/rocket_launch:")
-        st.page_link("pages/views/run.py", label=_("Start a run"), icon=":material/play_circle:")
+        st.page_link("../views/run.py", label=_("Start a run"), icon=":material/play_circle:")
         return None
     names = list(runs)
     chosen = st.selectbox(
@@ -46,7 +46,7 @@ if chosen is not None:
     run, results = lab.read(chosen), lab.results(chosen)
     if not run.ended:
         st.page_link(
-            "pages/views/run.py",
+            "../views/run.py",
             label=_("Still running: watch it"),
             icon=":material/play_circle:",
             query_params={"run": chosen},

@@ -34,14 +34,12 @@ def show(run: RunInfo) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             if run.counts.get("done"):
                 st.page_link(
-                    "pages/views/compare.py",
+                    "../views/compare.py",
                     label=_("Compare"),
                     icon=":material/compare_arrows:",
                     query_params={"run": run.id},
                 )
-            st.page_link(
-                "pages/views/run.py", label=_("Open"), icon=":material/visibility:", query_params={"run": run.id}
-            )
+            st.page_link("../views/run.py", label=_("Open"), icon=":material/visibility:", query_params={"run": run.id})
             if run.status in ("cancelled", "failed", "lost") and st.button(
                 _("Resume"), icon=":material/replay:", key=f"resume-{run.id}", type="tertiary"
             ):
@@ -60,6 +58,6 @@ st.title(_("History"))
 runs = lab.list_runs()
 if not runs:
     st.info(_("No runs yet."), icon=":material/rocket_launch:")
-    st.page_link("pages/views/run.py", label=_("Start a run"), icon=":material/play_circle:")
+    st.page_link("../views/run.py", label=_("Start a run"), icon=":material/play_circle:")
 for run in runs[:50]:
     show(run)

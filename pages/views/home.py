@@ -31,7 +31,7 @@ def preset_card(name: str) -> None:
             + ngettext("{n} trial", "{n} trials", trials).format(n=trials)
         )
         st.page_link(
-            "pages/views/run.py",
+            "../views/run.py",
             label=_("Open"),
             icon=":material/play_circle:",
             query_params={"preset": name},
@@ -53,7 +53,7 @@ else:
     for row in verdicts.sort_values("gap").iloc[[0, -1]].drop_duplicates().itertuples():
         st.markdown(f"{words.verdict(row.verdict)} — {row.sentence}")
     st.page_link(
-        "pages/views/compare.py",
+        "../views/compare.py",
         label=_("See the comparison"),
         icon=":material/compare_arrows:",
         query_params={"run": finished.id},

@@ -20,7 +20,7 @@ def watch(run_id: str) -> None:
         run = lab.read(run_id)
     except SpecificationError as error:
         st.error(str(error))
-        st.page_link("pages/views/history.py", label=_("All runs"), icon=":material/history:")
+        st.page_link("../views/history.py", label=_("All runs"), icon=":material/history:")
         return
     st.title(words.title(run))
     with st.container(horizontal=True):
@@ -30,7 +30,7 @@ def watch(run_id: str) -> None:
                 st.rerun()
         else:
             st.page_link(
-                "pages/views/compare.py",
+                "../views/compare.py",
                 label=_("See the comparison"),
                 icon=":material/compare_arrows:",
                 query_params={"run": run_id},
@@ -43,7 +43,11 @@ def watch(run_id: str) -> None:
             st.query_params.clear()
             st.rerun()
 
-    @st.fragment(run_every=None if run.ended else 1.0)
+    # The clock of a fragment starts when it is first drawn. If drawing takes longer than its interval, the first tick
+    # interrupts the page's own run, which then never ends, and its buttons stay dead. So load what is slow before.
+    lab.results(run_id).summary("accuracy")
+
+    @st.fragment(run_every=None if run.ended else 2.0)
     def progress() -> None:
         now = lab.read(run_id)
         if now.ended and not run.ended:

@@ -26,8 +26,8 @@ def finished() -> str:
 
 
 def page(name: str, **query: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-    app.switch_page(f"pages/views/{name}.py")
+    app = AppTest.from_file(str(ROOT / "pages/router/main.py"), default_timeout=60)
+    app.switch_page(f"../views/{name}.py")
     for key, value in query.items():
         app.query_params[key] = value
     app.run()
@@ -44,8 +44,18 @@ def test_every_page_shows_itself(name, finished):
     assert page(name).title
 
 
-def test_no_page_file_lies_where_streamlit_would_run_it_without_the_router():
+def test_no_folder_of_pages_lies_beside_the_main_script():
+    """Streamlit would run it without the router on a fresh server; see app.py."""
     assert not list((ROOT / "pages").glob("*.py"))
+    assert not (ROOT / "pages/router/pages").exists()
+
+
+def test_a_run_without_a_result_yet_can_be_watched():
+    run = lab.submit(Experiment.build({"methods": "from_scratch", "budgets": 1, "seeds": 1, "epochs": 1}))
+    lab.cancel(run)
+    lab.wait(run)
+    page("run", run=run)
+    page("compare", run=run)
 
 
 def test_pages_load_no_torch():

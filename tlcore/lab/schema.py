@@ -6,9 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
-from filelock import FileLock
 
-from tlcore.artefacts import home
 from tlcore.errors import SpecificationError
 
 BUSY_TIMEOUT = 30_000  # milliseconds
@@ -115,7 +113,7 @@ def _configure_sqlite(database: sa.Engine) -> None:
 
 
 def _migrate(database: sa.Engine) -> None:
-    with FileLock(home() / "store.lock"), database.begin() as connection:
+    with database.begin() as connection:
         SCHEMA_VERSION.create(connection, checkfirst=True)
         version = connection.scalar(sa.select(SCHEMA_VERSION.c.version)) or 0
         if version > len(MIGRATIONS):
