@@ -1,8 +1,8 @@
 """The dashboard's server: `streamlit run app.py`.
 
-The script that Streamlit runs for each visitor is `pages/router/main.py`. It does not lie here because Streamlit, where it
-finds a folder `pages` beside its main script, treats the first visitor of a fresh server to its old automatic pages:
-a deep link would meet "Page not found".
+The script that Streamlit runs for each visitor is `pages/router/main.py`. It does not lie here because Streamlit,
+where it finds a folder `pages` beside its main script, treats the first visitor of a fresh server to its old automatic
+pages: a deep link would meet "Page not found".
 """
 
 from collections.abc import AsyncIterator

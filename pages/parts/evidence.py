@@ -18,6 +18,7 @@ from tlcore.scenarios import SCENARIOS
 def warnings(results: Results) -> None:
     """Say before anything else which methods do harm."""
     verdicts = results.verdicts
+    verdicts = verdicts.assign(sentence=words.sentences(verdicts, results.experiment.margin))
     harmful = verdicts[verdicts["verdict"].isin(["negative transfer", "strongly negative transfer"])]
     if len(harmful):
         methods = list(dict.fromkeys(harmful["method"]))
@@ -54,6 +55,7 @@ def verdict_table(results: Results) -> None:
     bounds = zip(table["ci_low"] * scale, table["ci_high"] * scale, strict=True)
     table = table.assign(
         verdict=table["verdict"].map(words.verdict),
+        sentence=words.sentences(table, results.experiment.margin),
         gap=table["gap"] * scale,
         interval=[f"{low:+.1f} … {high:+.1f}" for low, high in bounds],
     )

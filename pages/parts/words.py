@@ -1,6 +1,11 @@
 """What the core's names are called on a page, in the visitor's language."""
 
+from typing import Any
+
+import pandas as pd
+
 from pages.parts.language import _
+from tlcore.evaluation.verdict import sentence
 from tlcore.lab import RunInfo
 
 
@@ -13,6 +18,13 @@ def verdict(name: str) -> str:
         "negative transfer": "▼ " + _("negative transfer"),
         "strongly negative transfer": "▼▼ " + _("strongly negative transfer"),
     }[name]
+
+
+def sentences(verdicts: pd.DataFrame, margin: float) -> list[str]:
+    """Say each verdict in one sentence, in the visitor's language."""
+    said = ["method", "budget", "baseline", "metric", "gap", "ci_low", "ci_high", "verdict", "seeds"]
+    rows: list[dict[str, Any]] = verdicts[said].to_dict("records")
+    return [sentence(**row, margin=margin, translate=_, decimal_point=_(".")) for row in rows]
 
 
 def status(name: str) -> str:

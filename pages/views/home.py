@@ -48,10 +48,14 @@ finished = next((run for run in lab.list_runs() if run.status == "done"), None)
 if finished is None:
     st.info(_("Nothing has been run yet. The first preset takes about a minute."), icon=":material/rocket_launch:")
 else:
-    verdicts = lab.results(finished.id).verdicts
+    results = lab.results(finished.id)
+    gaps = results.verdicts["gap"]
+    extremes = results.verdicts[gaps.isin([gaps.min(), gaps.max()])].sort_values("gap")
     st.markdown(f"**{words.title(finished)}** · {finished.created:%Y-%m-%d %H:%M} UTC")
-    for row in verdicts.sort_values("gap").iloc[[0, -1]].drop_duplicates().itertuples():
-        st.markdown(f"{words.verdict(row.verdict)} — {row.sentence}")
+    for verdict, sentence in zip(
+        extremes["verdict"], words.sentences(extremes, results.experiment.margin), strict=True
+    ):
+        st.markdown(f"{words.verdict(verdict)} — {sentence}")
     st.page_link(
         "../views/compare.py",
         label=_("See the comparison"),

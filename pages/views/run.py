@@ -77,7 +77,7 @@ def method_settings(name: str) -> dict[str, Any]:
 
 def first_sentence(name: str) -> str:
     """Return the line that opens a method's docstring: its formula and what it is."""
-    return " ".join((METHODS[name].__doc__ or "").strip().split("\n\n")[0].split())
+    return _(" ".join((METHODS[name].__doc__ or "").strip().split("\n\n")[0].split()))
 
 
 def choose_methods(setting: str, chosen: list[str]) -> list[dict[str, Any]]:

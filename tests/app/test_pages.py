@@ -1,12 +1,15 @@
 """The pages without a browser: a real store, a real run, real scripts."""
 
+import re
 import subprocess
 import sys
+from gettext import NullTranslations
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from pages.parts import language
 from tlcore import lab
 from tlcore.experiment import Experiment
 
@@ -121,3 +124,33 @@ def test_run_starts_what_the_form_says(finished):
     lab.wait(run.id)
     assert (run.experiment.budgets, run.experiment.seeds, run.experiment.epochs) == ([3], [0], 1)
     assert "l2_sp(learning_rate=0.001)" in [choice.label for choice in run.experiment.methods]
+
+
+class Bracketed(NullTranslations):
+    """A language in which every message stands in brackets, so that what is not translated can be seen."""
+
+    def gettext(self, message: str) -> str:
+        return f"⟦{message}⟧"
+
+    def ngettext(self, one: str, many: str, n: int) -> str:
+        return f"⟦{one if n == 1 else many}⟧"
+
+
+NAMES = re.compile(r"λ|β|CSV|JSON|(\*\*)?[a-z0-9_]+(\*\*)?|\*\*Small\*\* · .* UTC")  # the same in every language
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_visible_string_goes_through_gettext(name, finished, monkeypatch):
+    monkeypatch.setattr(language, "_catalogue", lambda _: Bracketed())
+    app = page(name, **({"run": finished} if name in ("compare",) else {}))
+    texts = [
+        text
+        for element in app.main
+        for text in (
+            getattr(element, "label", None),
+            None if hasattr(element, "label") else getattr(element, "value", None),
+        )
+        if isinstance(text, str) and text
+    ]
+    assert any("⟦" in text for text in texts)
+    assert [text for text in texts if "⟦" not in text and not NAMES.fullmatch(text)] == []

@@ -153,9 +153,7 @@ def test_what_cannot_be_scored_is_refused(score, probabilities, truth, message):
 def test_half_precision_rows_are_accepted():
     probabilities, truth = random_case(1)
     rounded = classification_metrics(probabilities.astype(np.float16), truth)
-    assert rounded["log_loss"] == pytest.approx(
-        classification_metrics(probabilities, truth)["log_loss"], abs=1e-2
-    )
+    assert rounded["log_loss"] == pytest.approx(classification_metrics(probabilities, truth)["log_loss"], abs=1e-2)
 
 
 def test_importing_the_room_loads_nothing_heavy():

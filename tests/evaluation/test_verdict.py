@@ -48,9 +48,7 @@ def zero_one(rng, trials: int, seeds: int) -> np.ndarray:
     hardness = rng.standard_normal((trials, 1, EXAMPLES))
 
     def right():
-        own = 0.5 * rng.standard_normal((trials, 1, EXAMPLES)) + 0.15 * rng.standard_normal(
-            (trials, seeds, 1)
-        )
+        own = 0.5 * rng.standard_normal((trials, 1, EXAMPLES)) + 0.15 * rng.standard_normal((trials, seeds, 1))
         return (hardness + own + 0.6 * rng.standard_normal((trials, seeds, EXAMPLES)) > -0.6).astype(float)
 
     return right() - right()
@@ -134,18 +132,14 @@ def test_the_p_value_is_uniform_where_there_is_no_gap():
 
 def test_the_formula_by_its_definition():
     """Mean squares written out cell by cell, and both forms of the half width."""
-    table = (
-        np.random.default_rng(3).normal(0.3, 1, (4, 9))
-        + np.linspace(0, 2, 9)
-        + np.array([[0], [1], [0], [2]])
-    )
+    table = np.random.default_rng(3).normal(0.3, 1, (4, 9)) + np.linspace(0, 2, 9) + np.array([[0], [1], [0], [2]])
     s, n = table.shape
     grand, rows, columns = table.mean(), table.mean(axis=1), table.mean(axis=0)
     ms_seed = sum(n * (row - grand) ** 2 for row in rows) / (s - 1)
     ms_example = sum(s * (column - grand) ** 2 for column in columns) / (n - 1)
-    ms_residual = sum(
-        (table[i, j] - rows[i] - columns[j] + grand) ** 2 for i in range(s) for j in range(n)
-    ) / ((s - 1) * (n - 1))
+    ms_residual = sum((table[i, j] - rows[i] - columns[j] + grand) ** 2 for i in range(s) for j in range(n)) / (
+        (s - 1) * (n - 1)
+    )
     assert ms_residual < min(ms_seed, ms_example)  # the textbook case, with nothing to clamp
 
     estimate = gap_interval(table)
@@ -493,9 +487,7 @@ def test_nothing_different_is_practically_equal():
 
 def test_a_stored_verdict_can_be_said_again_in_another_language():
     german = {
-        SENTENCES[
-            "helps"
-        ]: "{opening} bringt {method} {gap} mehr {metric} als {baseline} ({interval}, {seeds}): "
+        SENTENCES["helps"]: "{opening} bringt {method} {gap} mehr {metric} als {baseline} ({interval}, {seeds}): "
         "Transfer hilft.",
         PHRASES["labels a class"]: "Mit {budget} Labels je Klasse",
         PHRASES["points"]: "{value} Punkte",

@@ -112,7 +112,7 @@ def test_l2_sp_is_half_the_squared_distance_from_the_start():
     network = linear_head(2, 2)
     start = {name: torch.zeros_like(value) for name, value in network.named_parameters()}
     total = sum(float((value.detach() ** 2).sum()) for value in network.parameters())
-    assert float(L2SP().regulariser(network, start)) == pytest.approx(total / 2)
+    assert L2SP().regulariser(network, start).item() == pytest.approx(total / 2)
 
 
 def test_groups_are_unfrozen_one_by_one():

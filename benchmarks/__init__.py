@@ -1,0 +1,1 @@
+"""Measurements behind the figures in docs/; each module is a command, `python -m benchmarks.NAME`."""

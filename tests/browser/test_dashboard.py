@@ -1,0 +1,185 @@
+"""The main job in a real browser, with a real server that dies on the way."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tlcore import lab
+from tlcore.experiment import Experiment
+
+ROOT = Path(__file__).parents[2]
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine and none could be installed"),
+]
+
+
+class Dashboard:
+    """The server as `make app` starts it, on a port of its own."""
+
+    def __init__(self) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.address = f"http://127.0.0.1:{self.port}"
+        self.start()
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(self.port)]
+        self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, start_new_session=True)
+        for _ in range(300):
+            try:
+                with urlopen(f"{self.address}/_stcore/health", timeout=1):
+                    return
+            except OSError:
+                time.sleep(0.1)
+        raise RuntimeError("the dashboard did not start within 30 s")
+
+    def kill(self) -> None:
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+@pytest.fixture
+def dashboard() -> Iterator[Dashboard]:
+    server = Dashboard()
+    yield server
+    server.kill()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1400, "height": 1000})
+    yield context.new_page()
+    context.close()
+
+
+def ended_trials(page: Page) -> int:
+    bar = page.get_by_test_id("stProgress").get_by_text(re.compile(r"\d+ of 48 trials"))
+    return int(re.search(r"(\d+) of 48", bar.inner_text())[1])
+
+
+def test_a_run_outlives_a_reload_and_a_killed_dashboard(dashboard, page):
+    page.goto(dashboard.address)
+    expect(page.get_by_role("heading", name="Does transfer help here?")).to_be_visible(timeout=30_000)
+    page.get_by_test_id("stPageLink").filter(has_text="Open").first.click()
+    expect(page.get_by_text("48 trials")).to_be_visible(timeout=30_000)
+    page.get_by_test_id("stButton").filter(has_text="Run").get_by_role("button").click()
+    expect(page.get_by_text(re.compile(r"of 48 trials"))).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("button", name="Cancel")).to_be_visible()
+    run = re.search(r"run=([\w-]+)", page.url)[1]
+
+    page.reload()
+    expect(page.get_by_text(re.compile(r"of 48 trials"))).to_be_visible(timeout=30_000)
+    assert run in page.url
+    expect(page.get_by_role("button", name="Cancel")).to_be_visible()
+
+    before = lab.read(run).counts["done"]
+    dashboard.kill()
+    deadline = time.monotonic() + 60
+    while lab.read(run).counts["done"] <= before and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert lab.read(run).counts["done"] > before, "the run stood still while the dashboard was down"
+    dashboard.start()
+    page.goto(f"{dashboard.address}/run?run={run}")
+    expect(page.get_by_text(re.compile(r"of 48 trials"))).to_be_visible(timeout=30_000)
+    comparison = page.get_by_test_id("stPageLink").filter(has_text="See the comparison")
+    expect(comparison).to_be_visible(timeout=400_000)
+    assert ended_trials(page) == 48
+    assert lab.read(run).status == "done"
+
+    comparison.click()
+    expect(page.get_by_role("heading", name="Compare")).to_be_visible(timeout=30_000)
+    verdicts = lab.results(run).verdicts
+    expect(page.get_by_text("Negative transfer: source_only")).to_be_visible(timeout=30_000)
+    for sentence in verdicts.loc[verdicts["method"] == "source_only", "sentence"]:
+        expect(page.get_by_text(sentence)).to_be_visible()
+    expect(page.get_by_test_id("stPlotlyChart").first).to_be_visible(timeout=30_000)
+    table = lab.results(run).trials
+    means = table.groupby(["method", "budget"])[["accuracy", "macro_recall"]].mean()
+    assert means.loc[("fine_tune", 5), "accuracy"] > 0.86
+    assert means.loc[("fine_tune", 20), "accuracy"] > 0.94
+    assert means.loc[("from_scratch", 5), "accuracy"] > 0.80
+    assert means.loc[("from_scratch", 20), "accuracy"] > 0.91
+    shown = drawn(page)
+    for metric in ("accuracy", "macro_recall"):
+        for (method, budget), mean in means[metric].items():
+            assert shown[metric][method][sorted({5, 20}).index(budget)] == pytest.approx(mean), (metric, method)
+
+
+def drawn(page: Page) -> dict[str, dict[str, list[float]]]:
+    """Return what the two charts by budget show: metric, method, one value a budget."""
+    charts = {}
+    for metric in ("accuracy", "macro_recall"):
+        plot = page.locator(f".st-key-chart-{metric} .js-plotly-plot")
+        expect(plot).to_be_visible(timeout=30_000)
+        charts[metric] = plot.evaluate(
+            "plot => Object.fromEntries(plot._fullData.map(trace => [trace.name, Array.from(trace.y)]))"
+        )
+    return charts
+
+
+@pytest.fixture(scope="module")
+def small() -> str:
+    experiment = Experiment.build({"name": "Small", "methods": "source_only", "budgets": "1", "seeds": 3, "epochs": 1})
+    run = lab.submit(experiment)
+    assert lab.wait(run).status == "done"
+    return run
+
+
+@pytest.mark.parametrize(
+    ("path", "heading"),
+    [("/compare?run={run}", "Compare"), ("/history", "History"), ("/run?run={run}", "Small"), ("/run", "New run")],
+)
+def test_a_fresh_server_answers_a_deep_link_with_router_and_page(dashboard, page, small, path, heading):
+    page.goto(dashboard.address + path.format(run=small))
+    expect(page.get_by_role("heading", name=heading)).to_be_visible(timeout=30_000)
+    page.wait_for_timeout(1000)  # a "Page not found" would come within it
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    for name in ("Home", "Run", "Compare", "History"):
+        expect(page.get_by_role("link", name=name, exact=True).first).to_be_visible()
+
+
+def test_cancel_from_the_page(dashboard, page):
+    run = lab.submit(Experiment.load("digits-quick"))
+    page.goto(f"{dashboard.address}/run?run={run}")
+    page.get_by_role("button", name="Cancel").click(timeout=30_000)
+    expect(page.get_by_role("button", name="Run what is missing")).to_be_visible(timeout=15_000)
+    assert lab.read(run).status == "cancelled"
+
+
+def test_a_run_that_is_not_there(dashboard, page):
+    page.goto(f"{dashboard.address}/compare?run=20000101-000000-none")
+    expect(page.get_by_text("'20000101-000000-none' is not known")).to_be_visible(timeout=30_000)
+    expect(page.get_by_test_id("stPageLink").filter(has_text="All runs")).to_be_visible()

@@ -1,0 +1,53 @@
+"""Methods that misbehave on purpose; the engine under test imports them by Dask's own preload setting."""
+
+import os
+import signal
+import time
+
+from tlcore.methods import register
+from tlcore.methods.base import Method
+
+
+@register
+class Slow(Method):
+    """Takes its time, and stops when asked."""
+
+    name = "slow"
+    family = "parameter"
+    seconds: float = 0.1
+
+    def regulariser(self, network, start):
+        time.sleep(self.seconds)
+
+
+@register
+class Stubborn(Method):
+    """Never comes back, whoever asks."""
+
+    name = "stubborn"
+    family = "parameter"
+
+    def regulariser(self, network, start):
+        time.sleep(3600)
+
+
+@register
+class Broken(Method):
+    """Fails."""
+
+    name = "broken"
+    family = "parameter"
+
+    def regulariser(self, network, start):
+        raise RuntimeError("broken on\npurpose")
+
+
+@register
+class Deadly(Method):
+    """Takes its worker process down, as running out of memory does."""
+
+    name = "deadly"
+    family = "parameter"
+
+    def regulariser(self, network, start):
+        os.kill(os.getpid(), signal.SIGKILL)

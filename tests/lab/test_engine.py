@@ -1,0 +1,218 @@
+"""Runs carried out by a real engine process, and what it survives."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import sqlalchemy as sa
+
+from tests.lab.conftest import environment, tiny, until
+from tlcore import lab
+from tlcore.errors import SpecificationError
+from tlcore.lab.schema import TRIALS
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def statuses(run_id):
+    return [record.status for record in lab.results(run_id).records]
+
+
+def running(run_id):
+    return lab.read(run_id).counts["running"]
+
+
+def worker_of(run_id):
+    """The process that carries out a trial of the run now."""
+    query = sa.select(TRIALS.c.pid).where(TRIALS.c.run_id == run_id, TRIALS.c.status == "running")
+    with sa.create_engine(lab.store_url()).connect() as connection:
+        return connection.scalars(query).first()
+
+
+def slow_run(trials):
+    """A run whose trials take seconds each, at work now."""
+    run_id = lab.submit(tiny("from_scratch,slow", seeds=trials, epochs=20))
+    until(lambda: running(run_id) and lab.read(run_id).counts["done"], 30)
+    return run_id
+
+
+def test_a_run_gives_results_with_verdicts(engine):
+    changes = []
+    run_id = lab.submit(tiny("from_scratch,fine_tune", seeds=3))
+
+    info = lab.wait(run_id, on_change=changes.append)
+
+    assert (info.status, info.error, info.counts["done"]) == ("done", "", 6)
+    assert changes[0].status == "queued"
+    assert changes[-1] == info
+    results = lab.results(run_id)
+    assert [record.trial for record in results.records] == info.experiment.trials()
+    assert results.trials["accuracy"].between(0, 1).all()
+    assert list(results.verdicts["method"]) == ["fine_tune"]
+    assert len(results.records[0].result.examples["truth"]) == 797
+
+
+def test_the_same_experiment_gives_the_same_figures_again(engine):
+    first, second = (lab.run(tiny("from_scratch,fine_tune"), workers=1) for _ in range(2))
+
+    np.testing.assert_array_equal(first.trials["log_loss"], second.trials["log_loss"])
+
+
+def test_a_failing_trial_leaves_the_others_alone(engine):
+    results = lab.run(tiny("from_scratch,broken", seeds=2))
+
+    trials = results.trials
+    assert list(trials["status"]) == ["done", "failed"] * 2
+    assert set(trials[trials["method"] == "broken"]["error"]) == {"RuntimeError: broken on purpose"}
+    assert "Traceback" in Path(engine["log"]).read_text()
+
+
+def test_a_trial_that_takes_its_worker_down_fails_alone_after_three_attempts(engine):
+    run_id = lab.submit(tiny("from_scratch,deadly", seeds=2))
+
+    info = lab.wait(run_id)
+
+    assert info.status == "done"
+    assert statuses(run_id) == ["done", "failed"] * 2
+    assert info.error == "worker lost 3 times"
+
+
+def test_a_killed_worker_costs_one_attempt(engine):
+    run_id = slow_run(trials=1)
+    worker = worker_of(run_id)
+
+    os.kill(worker, signal.SIGKILL)
+
+    assert lab.wait(run_id).counts["done"] == 2
+
+
+def test_the_number_of_trials_at_once_is_kept(engine):
+    most = []
+    run_id = lab.submit(tiny("from_scratch,slow", seeds=2, epochs=5), workers=1)
+
+    lab.wait(run_id, poll=0.02, on_change=lambda info: most.append(info.counts["running"]))
+
+    assert max(most) == 1
+
+
+def test_cancel_ends_a_run_within_seconds_and_resume_carries_out_the_rest_only(engine):
+    run_id = slow_run(trials=2)
+    before, worker = lab.results(run_id), worker_of(run_id)
+
+    lab.cancel(run_id)
+
+    assert until(lambda: lab.read(run_id).ended, 5) < 5
+    info = lab.read(run_id)
+    assert info.status == "cancelled"
+    assert info.counts["done"] + info.counts["cancelled"] == 4
+    lab.resume(run_id)
+    assert lab.wait(run_id).counts["done"] == 4
+    for old, new in zip(before.records, lab.results(run_id).records, strict=True):
+        if old.result:
+            assert old.result.metrics == new.result.metrics  # its seconds, too
+    assert psutil.pid_exists(worker)  # it had stopped when asked, and was not ended
+
+
+def test_a_trial_that_does_not_answer_is_ended_with_its_process(engine):
+    run_id = lab.submit(tiny("from_scratch,stubborn"))
+    until(lambda: statuses(run_id) == ["done", "running"], 30)
+    worker = worker_of(run_id)
+
+    lab.cancel(run_id)
+
+    assert until(lambda: lab.read(run_id).ended, 5) < 5
+    assert statuses(run_id) == ["done", "cancelled"]
+    until(lambda: not psutil.pid_exists(worker), 5)
+    assert lab.run(tiny("from_scratch")).trials["status"].eq("done").all()
+
+
+def test_a_run_survives_its_engine_and_leaves_no_process_behind(engine):
+    run_id = slow_run(trials=2)
+    family = [psutil.Process(engine["pid"]), *psutil.Process(engine["pid"]).children(recursive=True)]
+    assert len(family) > 2
+
+    os.kill(engine["pid"], signal.SIGKILL)
+
+    until(lambda: not any(process.is_running() and process.status() != "zombie" for process in family), 20)
+    assert not lab.engine_status()["running"]
+    info = lab.wait(run_id)  # sees that the engine is gone, and starts one
+    assert (info.status, info.counts["done"]) == ("done", 4)
+
+
+def test_stopping_the_engine_puts_its_work_back_and_the_next_one_finishes_it(engine):
+    run_id = slow_run(trials=2)
+
+    lab.stop_engine()
+
+    assert not lab.engine_status()["running"]
+    assert running(run_id) == 0
+    lab.start_engine()
+    assert lab.wait(run_id).counts["done"] == 4
+
+
+def test_starting_the_engine_twice_is_starting_it_once(engine):
+    polite = [sys.executable, "-c", "from tlcore import lab; lab.start_engine()"]
+    blunt = [sys.executable, "-m", "tlcore.lab.engine"]
+    starters = [subprocess.Popen(command, cwd=REPOSITORY) for command in (polite, blunt, blunt)]
+
+    assert [starter.wait(timeout=30) for starter in starters] == [0, 0, 0]
+    assert lab.engine_status() == engine
+
+
+def test_an_idle_engine_that_runs_older_code_is_replaced_and_a_busy_one_is_not(engine, home):
+    record = json.loads((home / "engine.json").read_text())
+    (home / "engine.json").write_text(json.dumps({**record, "code": "older"}))
+    run_id = slow_run(trials=1)
+    assert lab.engine_status()["pid"] == engine["pid"]
+    lab.cancel(run_id)
+    lab.wait(run_id)
+
+    lab.start_engine()
+
+    assert lab.engine_status()["pid"] != engine["pid"]
+
+
+def test_an_engine_that_finds_no_cluster_is_given_up(tmp_path):
+    settings = {"TRANSFER_LAB_HOME": str(tmp_path), "TRANSFER_LAB_SCHEDULER": "nonsense://127.0.0.1:1"}
+    with environment(settings):
+        run_id = lab.submit(tiny("from_scratch"))
+        with pytest.raises(SpecificationError, match=r"it ends again and again; see .*engine\.log"):
+            lab.wait(run_id)
+
+
+def test_an_engine_with_nothing_to_do_ends_by_itself(tmp_path):
+    with environment({"TRANSFER_LAB_HOME": str(tmp_path), "TRANSFER_LAB_IDLE": "0.2", "TRANSFER_LAB_WORKERS": "1"}):
+        lab.start_engine()
+        until(lambda: not lab.engine_status()["running"], 40)
+        assert not (tmp_path / "engine.json").exists()
+
+
+def test_an_engine_that_cannot_start_says_why(tmp_path):
+    (tmp_path / "runs.sqlite").write_text("not a database " * 1000)
+    with (
+        environment({"TRANSFER_LAB_HOME": str(tmp_path)}),
+        pytest.raises(SpecificationError, match="not a database"),
+    ):
+        lab.start_engine()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("TRANSFER_LAB_WORKERS", "0"), ("TRANSFER_LAB_WORKERS", "many"), ("TRANSFER_LAB_IDLE", "-1")],
+)
+def test_a_setting_that_cannot_be_is_said_in_one_line(tmp_path, name, value):
+    with environment({"TRANSFER_LAB_HOME": str(tmp_path), name: value}), pytest.raises(SpecificationError, match=name):
+        lab.start_engine()
+
+
+def test_the_facade_and_the_command_line_are_there_without_torch():
+    check = (
+        "import sys, tlcore.lab, tlcore.__main__; assert not {'torch', 'distributed', 'sqlalchemy'} & {*sys.modules}"
+    )
+    assert subprocess.run([sys.executable, "-c", check], cwd=REPOSITORY, check=False).returncode == 0

@@ -1,0 +1,289 @@
+"""The contract that tools and scripts rely on: ``python -m tlcore``."""
+
+import csv
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from tlcore.report.export import rows
+from tlcore.results import TRIAL_COLUMNS
+
+REPOSITORY = Path(__file__).parents[1]
+ODD_METHODS = "tests.lab.odd_methods"
+TINY = ("--set", "epochs=1", "--set", "budgets=1", "--set", "seeds=2", "--set", "methods=from_scratch,fine_tune")
+VERDICT_KEYS = ["method", "budget", "baseline", "metric", "gap", "ci_low", "ci_high", "p_value", "verdict", "sentence"]
+VERDICTS = {"helps", "helps a little", "no evidence", "negative transfer", "strongly negative transfer"}
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    """A home of its own, with an engine that is stopped at the end; methods that misbehave are known there."""
+    folder = tmp_path_factory.mktemp("command-line")
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("TRANSFER_LAB_")}
+    preload = dict.fromkeys(("DASK_DISTRIBUTED__WORKER__PRELOAD", "DASK_DISTRIBUTED__SCHEDULER__PRELOAD"), ODD_METHODS)
+    settings = {**ours, **preload, "TRANSFER_LAB_HOME": str(folder), "TRANSFER_LAB_WORKERS": "2"}
+    yield settings
+    subprocess.run([sys.executable, "-m", "tlcore", "engine", "stop"], cwd=REPOSITORY, env=settings, check=True)
+
+
+@pytest.fixture(scope="module")
+def tlcore(environment):
+    """Run the command line and return what came of it."""
+
+    def call(*arguments, module=("-m", "tlcore")):
+        command = [sys.executable, *module, *map(str, arguments)]
+        return subprocess.run(
+            command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=120, check=False
+        )
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def finished(tlcore, tmp_path_factory):
+    """A run that is done: what was printed, and its folder."""
+    folder = tmp_path_factory.mktemp("out") / "made" / "on the way"
+    return tlcore("run", "digits-quick", *TINY, "--out", folder, "--json"), folder
+
+
+@pytest.mark.parametrize("kind", ["scenarios", "methods", "backbones", "datasets"])
+def test_list(tlcore, kind):
+    entries = json.loads(tlcore("list", kind, "--json").stdout)
+    text = tlcore("list", kind)
+
+    assert entries
+    assert text.returncode == 0
+    for entry in entries:
+        assert {"name", "summary"} <= entry.keys()
+        assert entry["name"] in text.stdout
+
+
+def test_what_json_cannot_say_is_null():
+    table = pd.DataFrame({"method": ["a", "b"], "ci_low": [-math.inf, 0.5], "p_value": [math.nan, np.float32(0.25)]})
+
+    assert rows(table) == [
+        {"method": "a", "ci_low": None, "p_value": None},
+        {"method": "b", "ci_low": 0.5, "p_value": 0.25},
+    ]
+
+
+def test_a_run_that_is_done(finished):
+    outcome, folder = finished
+    printed = json.loads(outcome.stdout)
+
+    assert (outcome.returncode, outcome.stderr) == (0, "")
+    assert printed["status"] == "done"
+    assert len(printed["trials"]) == 4
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "environment.json",
+        "spec.yaml",
+        "trials.csv",
+        "verdicts.json",
+    ]
+
+
+def test_the_trials_of_a_run(finished):
+    with (finished[1] / "trials.csv").open(newline="") as file:
+        trials = list(csv.DictReader(file))
+
+    assert tuple(trials[0])[: len(TRIAL_COLUMNS)] == TRIAL_COLUMNS
+    assert {"accuracy", "balanced_accuracy", "macro_recall", "macro_precision", "macro_f1", "log_loss"} <= {*trials[0]}
+    assert [(trial["method"], trial["seed"]) for trial in trials] == [
+        ("from_scratch", "0"),
+        ("fine_tune", "0"),
+        ("from_scratch", "1"),
+        ("fine_tune", "1"),
+    ]
+    for trial in trials:
+        assert [trial[name] for name in ("scenario", "source", "target")] == ["digits", "mnist", "uci"]
+        assert trial["status"] == "done"
+        assert 0 <= float(trial["accuracy"]) <= 1
+        assert float(trial["seconds"]) > 0
+
+
+def test_the_verdicts_of_a_run(finished):
+    verdicts = json.loads((finished[1] / "verdicts.json").read_text(), parse_constant=pytest.fail)
+
+    assert [(entry["method"], entry["budget"], entry["baseline"]) for entry in verdicts] == [
+        ("fine_tune", 1, "from_scratch")
+    ]
+    assert list(verdicts[0])[: len(VERDICT_KEYS)] == VERDICT_KEYS
+    assert verdicts[0]["verdict"] in VERDICTS
+
+
+def test_what_a_run_was_made_with(finished):
+    made_with = json.loads((finished[1] / "environment.json").read_text())
+
+    assert {"python", "torch", "numpy", "scikit-learn", "platform", "cpu_count", "tlcore"} <= made_with.keys()
+    assert all(made_with.values())
+
+
+def test_the_specification_of_a_run_runs_again(finished, tlcore, tmp_path):
+    spec = yaml.safe_load((finished[1] / "spec.yaml").read_text())
+    again = tlcore("run", finished[1] / "spec.yaml", "--out", tmp_path)
+
+    assert (spec["seeds"], spec["epochs"]) == ([0, 1], 1)
+    assert again.returncode == 0
+    assert (tmp_path / "spec.yaml").read_text() == (finished[1] / "spec.yaml").read_text()
+    assert "fine_tune" in again.stdout
+
+
+def test_one_number_of_seeds_means_that_many(tlcore, tmp_path):
+    outcome = tlcore("run", "digits-quick", *TINY, "--set", "methods=from_scratch", "--set", "seeds=5", "--json")
+
+    assert [trial["seed"] for trial in json.loads(outcome.stdout)["trials"]] == [0, 1, 2, 3, 4]
+
+
+def test_a_run_without_a_method_to_judge_is_shown_too(tlcore):
+    outcome = tlcore("run", "digits-quick", *TINY, "--set", "methods=from_scratch")
+
+    assert (outcome.returncode, outcome.stderr) == (0, "")
+    assert "baseline" in outcome.stdout
+
+
+def test_show_and_runs(finished, tlcore):
+    run_id = json.loads(finished[0].stdout)["run"]
+
+    assert json.loads(tlcore("show", run_id, "--json").stdout) == json.loads(finished[0].stdout)
+    shown = tlcore("show", run_id)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "With 1 label a class" in shown.stdout
+    assert run_id in tlcore("runs").stdout
+    assert run_id in [run["run"] for run in json.loads(tlcore("runs", "--json").stdout)]
+
+
+@pytest.mark.parametrize("format", ["html", "csv", "json", "notebook"])
+def test_export(finished, tlcore, tmp_path, format):
+    run_id, out = json.loads(finished[0].stdout)["run"], tmp_path / "a folder" / f"run.{format}"
+
+    outcome = tlcore("export", run_id, "--format", format, "--out", out)
+
+    assert (outcome.returncode, outcome.stdout.strip()) == (0, str(out))
+    text = out.read_text()
+    assert "fine_tune" in text
+    if format == "html":
+        assert text.index("With 1 label a class") < text.index("<table")
+        assert "http" not in text  # nothing from elsewhere
+    if format == "csv":
+        assert text == (finished[1] / "trials.csv").read_text()
+    if format == "json":
+        assert json.loads(text) == json.loads(finished[0].stdout)
+
+
+def test_the_notebook_runs(finished, tlcore, tmp_path):
+    run_id, out = json.loads(finished[0].stdout)["run"], tmp_path / "run.ipynb"
+    tlcore("export", run_id, "--format", "notebook", "--out", out)
+
+    cells = json.loads(out.read_text())["cells"]
+    code = "\n".join(cell["source"] for cell in cells if cell["cell_type"] == "code")
+    outcome = tlcore(code, module=("-c",))
+
+    assert outcome.returncode == 0, outcome.stderr
+    assert outcome.stdout.startswith("With 1 label a class")
+
+
+def test_a_failing_trial_is_status_1_and_the_others_are_kept(tlcore, tmp_path):
+    arguments = ["run", "digits-quick", *TINY, "--set", "methods=from_scratch,broken", "--out", str(tmp_path), "--json"]
+    program = f"import sys, {ODD_METHODS}, tlcore.__main__ as m; sys.exit(m.main())"
+
+    outcome = tlcore(*arguments, module=("-c", program))
+
+    assert outcome.returncode == 1
+    assert outcome.stderr == ""
+    trials = json.loads(outcome.stdout, parse_constant=pytest.fail)["trials"]
+    assert [(trial["error"], trial["accuracy"] is None) for trial in trials[:2]] == [
+        ("", False),
+        ("RuntimeError: broken on purpose", True),
+    ]
+    with (tmp_path / "trials.csv").open(newline="") as file:
+        assert [trial["status"] for trial in csv.DictReader(file)] == ["done", "failed"] * 2
+
+
+def test_an_interrupt_cancels_the_run_and_keeps_what_is_done(environment, tlcore, tmp_path):
+    arguments = [
+        "run",
+        "digits-quick",
+        *TINY,
+        "--set",
+        "seeds=40",
+        "--set",
+        "epochs=30",
+        "--out",
+        str(tmp_path),
+        "--json",
+    ]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tlcore", *arguments],
+        cwd=REPOSITORY,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    while not any(run["status"] == "running" for run in json.loads(tlcore("runs", "--json").stdout)):
+        assert process.poll() is None
+
+    process.send_signal(signal.SIGINT)
+    out, complaints = process.communicate(timeout=30)
+
+    assert (process.returncode, complaints.decode()) == (1, "")
+    assert json.loads(out)["status"] == "cancelled"
+    assert (tmp_path / "trials.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["run", "digit-quick"], "SPEC: 'digit-quick' is not known; did you mean 'digits-quick'?"),
+        (["run", "missing.yaml"], "missing.yaml"),
+        (["run", "digits-quick", "--set", "methods=corall"], "did you mean 'coral'?"),
+        (["run", "digits-quick", "--set", "metod=coral"], "metod"),
+        (["run", "digits-quick", "--set", "budgets=1,x"], "budgets"),
+        (["run", "digits-quick", "--set", "epochs"], "--set"),
+        (["run", "digits-quick", "--set", "epochs={"], "--set"),
+        (["run", "digits-quick", "--workers", "0"], "--workers"),
+        (["run", "digits-quick", "--out", "/dev/null/x"], "/dev/null/x"),
+        (["run"], "SPEC"),
+        (["run", "digits-quick", "--nonsense"], "--nonsense"),
+        (["list", "method"], "did you mean 'methods'?"),
+        (["show", "nope"], "nope"),
+        (["cancel", "nope"], "nope"),
+        (["resume", "nope"], "nope"),
+        (["export", "nope", "--format", "csv", "--out", "x"], "nope"),
+        (["data", "fetch", "mnist-5"], "did you mean 'mnist-5k'?"),
+        (["nonsense"], "nonsense"),
+    ],
+)
+def test_what_cannot_run_is_status_2_and_one_line(tlcore, arguments, named):
+    outcome = tlcore(*arguments)
+
+    assert outcome.returncode == 2
+    assert outcome.stdout == ""
+    assert outcome.stderr.count("\n") == 1
+    assert named in outcome.stderr
+
+
+def test_an_unknown_format_is_status_2(finished, tlcore, tmp_path):
+    outcome = tlcore("export", json.loads(finished[0].stdout)["run"], "--format", "pdf", "--out", tmp_path / "x")
+
+    assert (outcome.returncode, outcome.stderr.count("\n")) == (2, 1)
+    assert "html, csv, json, notebook" in outcome.stderr
+
+
+def test_data(tlcore):
+    assert "mnist-5k" in tlcore("data", "list").stdout
+    assert tlcore("data", "fetch", "uci-digits").stdout == "uci-digits: 1797 examples, verified\n"
+    assert tlcore("data", "verify", "uci-digits").stdout == "uci-digits: verified\n"
+
+
+def test_engine(tlcore):
+    assert json.loads(tlcore("engine", "start").stdout)["running"]
+    assert json.loads(tlcore("engine", "status").stdout)["running"]
