@@ -14,22 +14,22 @@ from tlcore.experiment import Experiment
 from tlcore.methods import METHODS
 from tlcore.trial import execute
 
-STEP_SIZES = (5e-4, 1e-3, 2e-3, 5e-3, 1e-2)
-
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--methods", default=",".join(name for name in METHODS if name != "source_only"))
     parser.add_argument("--budgets", default="5,20")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--rates", default="5e-4,1e-3,2e-3,5e-3,1e-2,2e-2")
     arguments = parser.parse_args()
-    print("| method | labels a class | " + " | ".join(f"{rate:g}" for rate in STEP_SIZES) + " | default |")
-    print("|" + "---|" * (len(STEP_SIZES) + 3))
+    rates = [float(rate) for rate in arguments.rates.split(",")]
+    print("| method | labels a class | " + " | ".join(f"{rate:g}" for rate in rates) + " | default |")
+    print("|" + "---|" * (len(rates) + 3))
     with pool_only("digits"):
         for name in arguments.methods.split(","):
             for budget in map(int, arguments.budgets.split(",")):
                 cells = []
-                for rate in STEP_SIZES:
+                for rate in rates:
                     choice = {"name": name, "settings": {"learning_rate": rate}}
                     spec = {"methods": [choice], "budgets": [budget], "seeds": arguments.seeds}
                     trials = [each for each in Experiment.build(spec).trials() if each.method.settings]

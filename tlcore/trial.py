@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tlcore.objective import Labelled, Problem, Schedule
     from tlcore.scenarios.base import Domains, Examples, Scenario
 
-VALIDATE_FROM = 25  # labels a class; holding out fewer costs from scratch more than it helps (docs/evaluation.md)
+VALIDATE_FROM = 50  # labels a class; holding out a share of fewer costs more than it helps (docs/evaluation.md)
 VALIDATION_SHARE = 0.2
 
 

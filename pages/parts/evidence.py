@@ -34,7 +34,7 @@ def warnings(results: Results) -> None:
     helpful = verdicts[verdicts["verdict"].isin(["helps", "helps a little"])]
     if len(helpful):
         best = helpful.loc[helpful.groupby("budget")["gap"].idxmax()]
-        st.success("\n".join(f"- {sentence}" for sentence in best["sentence"]), icon=":material/check_circle:")
+        st.success("\n\n".join(best["sentence"]), icon=":material/check_circle:")
     if len(verdicts) and not len(helpful) and not len(harmful):
         st.info(
             _("No method was shown to help or to harm. More seeds make small gaps visible."),
@@ -74,6 +74,7 @@ def verdict_table(results: Results) -> None:
         },
         hide_index=True,
         width="stretch",
+        height="content",
     )
 
 
@@ -133,8 +134,8 @@ def methods_apart(results: Results) -> None:
     st.subheader(_("Look into a method"), anchor=False)
     methods = list(dict.fromkeys(done["method"]))
     with st.container(horizontal=True):
-        others = [method for method in methods if method != experiment.baseline] or methods
-        method = st.selectbox(_("Method"), others, key="method", bind="query-params")
+        best_first = list(dict.fromkeys(results.verdicts.sort_values("gap", ascending=False)["method"])) or methods
+        method = st.selectbox(_("Method"), best_first, key="method", bind="query-params")
         budgets = sorted(done.loc[done["method"] == method, "budget"].unique())
         budget = st.selectbox(_("Labels a class"), budgets, index=len(budgets) - 1, key="labels")
     curves = results.curves

@@ -40,4 +40,5 @@ def results_so_far(run: RunInfo) -> None:
         },
         hide_index=True,
         width="stretch",
+        height="content",
     )

@@ -23,7 +23,7 @@ def watch(run_id: str) -> None:
         st.page_link("../views/history.py", label=_("All runs"), icon=":material/history:")
         return
     st.title(words.title(run))
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         if not run.ended:
             if st.button(_("Cancel"), icon=":material/stop_circle:", disabled=run.stopping, key="cancel"):
                 lab.cancel(run_id)

@@ -46,6 +46,8 @@ class Frozen(FineTune):
     name = "frozen"
     reference = "Donahue et al., ICML 2014"
 
+    learning_rate: float = Field(1e-2, gt=0, le=1, description="Step size of Adam at the start of training.")
+
     def trainable_groups(self, epoch: int, groups: int) -> int:
         """Only the head."""
         return 1

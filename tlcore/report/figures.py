@@ -168,12 +168,12 @@ def recall_by_class(
     return _quiet(figure, height=320)
 
 
-def _quiet(figure: go.Figure, height: int = 380) -> go.Figure:
+def _quiet(figure: go.Figure, height: int = 420) -> go.Figure:
     """Leave colours of paper and text to the page's theme, and the room to the data."""
     return figure.update_layout(
         height=height,
         margin={"l": 10, "r": 10, "t": 30, "b": 10},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
-        legend={"orientation": "h", "y": -0.25},
+        legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom"},
     )
