@@ -14,10 +14,11 @@ from tlcore import lab
 
 
 @asynccontextmanager
-async def _warm_engine(_app: st.App) -> AsyncIterator[None]:
-    """Have the workers ready before somebody presses Run; the engine stays when the dashboard goes."""
+async def _warm(_app: st.App) -> AsyncIterator[None]:
+    """Have workers and store ready before somebody comes; the engine stays when the dashboard goes."""
     lab.start_engine()
+    lab.list_runs()
     yield
 
 
-app = st.App("pages/router/main.py", lifespan=_warm_engine)
+app = st.App("pages/router/main.py", lifespan=_warm)

@@ -21,17 +21,23 @@ def main() -> None:
     parser.add_argument("--budgets", default="5,20")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--rates", default="5e-4,1e-3,2e-3,5e-3,1e-2,2e-2")
+    parser.add_argument("--setting", default="inductive", choices=["inductive", "transductive"])
     arguments = parser.parse_args()
     rates = [float(rate) for rate in arguments.rates.split(",")]
     print("| method | labels a class | " + " | ".join(f"{rate:g}" for rate in rates) + " | default |")
     print("|" + "---|" * (len(rates) + 3))
     with pool_only("digits"):
         for name in arguments.methods.split(","):
-            for budget in map(int, arguments.budgets.split(",")):
+            for budget in map(int, arguments.budgets.split(",") if arguments.setting == "inductive" else "0"):
                 cells = []
                 for rate in rates:
                     choice = {"name": name, "settings": {"learning_rate": rate}}
-                    spec = {"methods": [choice], "budgets": [budget], "seeds": arguments.seeds}
+                    spec = {
+                        "methods": [choice],
+                        "budgets": [budget],
+                        "seeds": arguments.seeds,
+                        "setting": arguments.setting,
+                    }
                     trials = [each for each in Experiment.build(spec).trials() if each.method.settings]
                     cells.append(np.mean([execute(each).metrics["accuracy"] for each in trials]))
                 default = METHODS[name]().learning_rate

@@ -1,5 +1,12 @@
 """The one exception that a person's input can cause."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
 
 class SpecificationError(ValueError):
     """A specification or an input that cannot run.
@@ -21,3 +28,15 @@ def one_of(field: str, value: object, allowed: object) -> SpecificationError:
     near = get_close_matches(str(value), names, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else "."
     return SpecificationError(f"{field}: {value!r} is not known{hint} Allowed: {', '.join(names)}.")
+
+
+def first_line(error: ValidationError, allowed: list[str]) -> str:
+    """Return the first of pydantic's errors as one sentence that names field, value and what is allowed."""
+    problem = error.errors(include_url=False)[0]
+    cause = problem.get("ctx", {}).get("error")
+    if isinstance(cause, SpecificationError):
+        return str(cause)
+    field = ".".join(str(part) for part in problem["loc"]) or "specification"
+    if problem["type"] == "extra_forbidden":
+        return str(one_of("field", field, allowed))
+    return f"{field}: {problem['input']!r} is not allowed; {problem['msg'][0].lower()}{problem['msg'][1:]}."

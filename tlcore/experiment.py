@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from tlcore.errors import SpecificationError, one_of
+from tlcore.errors import SpecificationError, first_line, one_of
 
 Setting = Literal["inductive", "transductive"]
 PRESETS = Path(__file__).parent / "presets"
@@ -217,18 +217,6 @@ class Trial:
 def presets() -> list[str]:
     """Return the names of the presets: first the one to start with, then the others in alphabetical order."""
     return sorted((path.stem for path in PRESETS.glob("*.yaml")), key=lambda name: (name != FIRST_PRESET, name))
-
-
-def first_line(error: ValidationError, allowed: list[str]) -> str:
-    """Return the first of pydantic's errors as one sentence that names field, value and what is allowed."""
-    problem = error.errors(include_url=False)[0]
-    cause = problem.get("ctx", {}).get("error")
-    if isinstance(cause, SpecificationError):
-        return str(cause)
-    field = ".".join(str(part) for part in problem["loc"]) or "specification"
-    if problem["type"] == "extra_forbidden":
-        return str(one_of("field", field, allowed))
-    return f"{field}: {problem['input']!r} is not allowed; {problem['msg'][0].lower()}{problem['msg'][1:]}."
 
 
 def _changed(fields: Any, path: list[str], value: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from tlcore.errors import SpecificationError
+from tlcore.errors import SpecificationError, first_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -79,8 +79,6 @@ class Method(BaseModel):
     @classmethod
     def configure(cls, settings: dict[str, Any]) -> Self:
         """Return the method with these settings, or raise a `SpecificationError` naming the one that is off."""
-        from tlcore.experiment import first_line
-
         try:
             return cls(**settings)
         except ValidationError as error:
