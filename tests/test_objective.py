@@ -164,3 +164,28 @@ def test_a_diverging_objective_is_an_error_that_says_what_to_do():
     data.inputs[0, 0] = math.inf
     with pytest.raises(FloatingPointError, match="learning_rate"):
         minimise(deep(), FromScratch(), problem(data), schedule(), seed=0)
+
+
+def test_batch_statistics_of_what_is_frozen_do_not_drift():
+    torch.manual_seed(0)
+    network = Network([torch.nn.BatchNorm1d(4), torch.nn.Linear(4, 6)], torch.nn.Linear(6, 3))
+    minimise(network, Frozen(), problem(), schedule(), seed=0)
+    assert network.body[0].running_mean.eq(0).all()
+    minimise(network, FineTune(), problem(), schedule(), seed=0)
+    assert network.body[0].running_mean.ne(0).all()
+
+
+class Small(FineTune):
+    """L_T is the size of the target's features."""
+
+    def transfer_loss(self, batch):
+        return batch.target_features.square().mean()
+
+
+def test_beta_weighs_l_t():
+    def size(beta):
+        network, data = deep(), blobs()
+        curves = minimise(network, Small(), problem(data, unlabelled=data.inputs), schedule(beta=beta), seed=0)
+        return curves[-1]["transfer_loss"]
+
+    assert size(100.0) < 0.5 * size(1.0) < 0.5 * size(0.0)

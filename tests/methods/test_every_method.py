@@ -92,6 +92,17 @@ def test_it_asks_for_the_labels_it_needs_only(name):
         scenario.domains = whole
 
 
+@pytest.mark.parametrize("name", [n for n, m in METHODS.items() if m().overrides("weights")])
+def test_its_weights_enter_the_sum_with_a_mean_of_one(name, monkeypatch):
+    from tlcore import objective
+
+    problems = []
+    minimise = objective.minimise
+    monkeypatch.setattr(objective, "minimise", lambda *parts: problems.append(parts[2]) or minimise(*parts))
+    execute(trial(name, epochs=1))
+    assert problems[-1].source.weights.mean().item() == pytest.approx(1, abs=1e-4)
+
+
 def small_network() -> Network:
     torch.manual_seed(0)
     body = [torch.nn.Sequential(torch.nn.Linear(4, 5), torch.nn.Tanh())]

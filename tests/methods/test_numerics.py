@@ -37,13 +37,19 @@ def test_coral_agrees_with_scikit_adaptation():
 @given(seed=st.integers(0, 10_000), features=st.integers(1, 6))
 @settings(max_examples=25, deadline=None)
 def test_coral_gives_the_source_the_targets_mean_and_covariance(seed, features):
+    """Exactly so for the shrunk covariances C: the linear part A of the map has  Aᵀ C_S A = C_T."""
     source, target = two_domains(seed, n=80, features=features)
-    mapped = CORAL(shrinkage=1e-6).feature_map(source, target)[0](source)
-    np.testing.assert_allclose(mapped.mean(0), target.mean(0), atol=1e-8)
-    covariance = np.atleast_2d(np.cov(target, rowvar=False))
-    np.testing.assert_allclose(
-        np.atleast_2d(np.cov(mapped, rowvar=False)), covariance, atol=1e-2 * np.abs(covariance).max()
-    )
+    shrinkage = 1e-6
+    of_source, _ = CORAL(shrinkage=shrinkage).feature_map(source, target)
+
+    def shrunk(rows):
+        covariance = np.atleast_2d(np.cov(rows, rowvar=False))
+        return covariance + shrinkage * np.trace(covariance) / features * np.eye(features)
+
+    linear = of_source(np.eye(features)) - of_source(np.zeros((1, features)))
+    np.testing.assert_allclose(of_source(source).mean(0), target.mean(0), atol=1e-8)
+    wanted = shrunk(target)
+    np.testing.assert_allclose(linear.T @ shrunk(source) @ linear, wanted, atol=1e-6 * np.abs(wanted).max())
 
 
 @given(seed=st.integers(0, 10_000))
