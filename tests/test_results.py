@@ -10,14 +10,15 @@ from tlcore.results import Results, TrialRecord, TrialResult
 
 @pytest.fixture
 def results() -> Results:
-    """Four seeds of two methods; of the last trial there is no result."""
-    experiment = Experiment.build({"methods": "from_scratch,fine_tune", "budgets": "5", "seeds": 4})
+    """Five seeds of two methods; one trial of each, of different seeds, has no result."""
+    experiment = Experiment.build({"methods": "from_scratch,fine_tune", "budgets": "5", "seeds": 5})
     rng, records = np.random.default_rng(0), []
     for trial in experiment.trials():
         right = (rng.random(50) < 0.6).astype(float)
         examples = {"truth": np.arange(50) % 10, "predicted": np.arange(50) % 7, "accuracy": right}
         records.append(TrialRecord(trial, "done", "", TrialResult({"accuracy": right.mean()}, [], examples)))
-    records[-1] = TrialRecord(records[-1].trial, "failed", "RuntimeError: it broke")
+    for broken in (2, -1):
+        records[broken] = TrialRecord(records[broken].trial, "failed", "RuntimeError: it broke")
     return Results(experiment, records)
 
 
@@ -39,5 +40,5 @@ def test_a_verdict_counts_the_pairs_that_are_done(results):
 
 def test_a_confusion_matrix_counts_each_test_example_once_a_seed(results):
     matrix = results.confusion("fine_tune", 5)
-    assert matrix.sum() == 3 * 50
-    assert matrix[8, 1] == 3 * sum(i % 10 == 8 and i % 7 == 1 for i in range(50))
+    assert matrix.sum() == 4 * 50
+    assert matrix[8, 1] == 4 * sum(i % 10 == 8 and i % 7 == 1 for i in range(50))
