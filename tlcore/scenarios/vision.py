@@ -54,7 +54,7 @@ def _images(dataset: str, brightest: int, size: int) -> Examples:
 
     from tlcore.datasets import DATASETS
 
-    inputs, answers = DATASETS[dataset].fetch()
-    pixels = torch.from_numpy(inputs[:, None] / np.float32(brightest))
+    arrays = DATASETS[dataset].fetch()
+    pixels = torch.from_numpy(arrays["inputs"][:, None] / np.float32(brightest))
     resized = interpolate(pixels, size=(size, size), mode="bilinear", antialias=True)
-    return Examples(resized.clamp(0, 1).numpy(), answers)
+    return Examples(resized.clamp(0, 1).numpy(), arrays["answers"])
