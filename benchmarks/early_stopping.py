@@ -11,8 +11,9 @@ from unittest.mock import patch
 import numpy as np
 
 from benchmarks.pool_only import pool_only
-from tlcore import trial
 from tlcore.experiment import Experiment
+from tlcore.scenarios import classification
+from tlcore.trial import execute
 
 METHODS = ("from_scratch", "fine_tune")
 
@@ -20,9 +21,9 @@ METHODS = ("from_scratch", "fine_tune")
 def accuracy(method: str, budget: int, seeds: int, hold_out_from: int) -> np.ndarray:
     """Return the accuracy of each seed where budgets of ``hold_out_from`` labels a class and more are validated."""
     experiment = Experiment.build({"methods": method, "budgets": [budget], "seeds": seeds})
-    with patch.object(trial, "VALIDATE_FROM", hold_out_from):
+    with patch.object(classification, "VALIDATE_FROM", hold_out_from):
         return np.array(
-            [trial.execute(each).metrics["accuracy"] for each in experiment.trials() if each.method.name == method]
+            [execute(each).metrics["accuracy"] for each in experiment.trials() if each.method.name == method]
         )
 
 

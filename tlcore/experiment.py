@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from tlcore.errors import SpecificationError, first_line, one_of
+from tlcore.methods.base import Setting
 
-Setting = Literal["inductive", "transductive"]
 PRESETS = Path(__file__).parent / "presets"
 FIRST_PRESET = "digits-quick"
 
@@ -85,7 +85,7 @@ class Experiment(BaseModel):
     beta: float | None = Field(None, ge=0, description="Weight of L_T(θ); empty: each method's own default.")
     epochs: int | None = Field(None, ge=1, le=10_000, description="Cap on epochs; empty: the scenario's own.")
     device: Literal["cpu", "cuda"] = Field("cpu", description="Where the networks train.")
-    metric: str = Field("accuracy", description="The metric that the verdicts are about.")
+    metric: str = Field("", description="The metric that the verdicts are about; empty: the scenario's first.")
     margin: float = Field(
         0.01, ge=0, lt=1, description="Region of practical equivalence: gaps within ± this do not matter."
     )
@@ -105,16 +105,19 @@ class Experiment(BaseModel):
             raise one_of("source", self.source, dict.fromkeys(source for source, _ in pairs))
         if (self.source, self.target) not in pairs:
             raise one_of("target", self.target, [target for source, target in pairs if source == self.source])
+        if self.setting not in scenario.settings:
+            raise one_of("setting", self.setting, scenario.settings)
+        self.metric = self.metric or scenario.headline[0]
         if self.metric not in scenario.verdict_metrics:
             raise one_of("metric", self.metric, scenario.verdict_metrics)
         for choice in self.methods:
             if choice.name not in METHODS:
                 raise one_of("methods", choice.name, METHODS)
-            method = METHODS[choice.name].configure(choice.settings)
-            if self.setting not in method.serves:
-                able = [name for name, other in METHODS.items() if self.setting in other.serves]
+            METHODS[choice.name].configure(choice.settings)
+            able = applicable(self.scenario, self.setting)
+            if choice.name not in able:
                 raise SpecificationError(
-                    f"methods: {choice.name!r} does not serve the {self.setting} setting. "
+                    f"methods: {choice.name!r} does not apply to {self.scenario} in the {self.setting} setting. "
                     f"Allowed there: {', '.join(able)}."
                 )
         labels = [choice.label for choice in self.methods]
@@ -128,7 +131,8 @@ class Experiment(BaseModel):
         for budget in self.budgets:
             if not (self.setting == "transductive" or 1 <= budget <= scenario.largest_budget):
                 raise SpecificationError(
-                    f"budgets: {budget} is out of range. Allowed: 1 to {scenario.largest_budget} labels a class."
+                    f"budgets: {budget} is out of range. Allowed: 1 to {scenario.largest_budget} "
+                    f"{'labels' if scenario.budget_of == 'class' else 'interactions'} a {scenario.budget_of}."
                 )
         for field, values in (("budgets", self.budgets), ("seeds", self.seeds)):
             if len(set(values)) < len(values):
@@ -145,7 +149,9 @@ class Experiment(BaseModel):
     @property
     def baseline(self) -> str:
         """What the verdicts compare with: from scratch, or with no target label the untouched source model."""
-        return "from_scratch" if self.setting == "inductive" else "source_only"
+        from tlcore.scenarios import SCENARIOS
+
+        return SCENARIOS[self.scenario].baseline if self.setting == "inductive" else "source_only"
 
     def trials(self) -> list[Trial]:
         """Return one trial for each method, budget and seed, in the order in which they should run.
@@ -212,6 +218,24 @@ class Trial:
     def key(self) -> str:
         """Its name within the experiment, unique there."""
         return f"{self.method.label}/{self.budget}/{self.seed}"
+
+
+def applicable(scenario: str, setting: str) -> list[str]:
+    """Return the methods that can be run in a scenario and a setting.
+
+    They serve the setting and the task; where the domains have no answer in common, they learn from the target too.
+    """
+    from tlcore.methods import METHODS
+    from tlcore.scenarios import SCENARIOS
+
+    where = SCENARIOS[scenario]
+    return [
+        name
+        for name, method in METHODS.items()
+        if setting in method.serves
+        and where.task in method.tasks
+        and (where.shares_answers or "target" in method.trains_on)
+    ]
 
 
 def presets() -> list[str]:

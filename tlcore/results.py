@@ -97,7 +97,8 @@ class Results:
         from tlcore.scenarios import SCENARIOS
 
         experiment = self.experiment
-        higher_is_better = SCENARIOS[experiment.scenario].metrics[experiment.metric].higher_is_better
+        scenario = SCENARIOS[experiment.scenario]
+        metric = scenario.metrics[experiment.metric]
         scores = {
             (r.trial.method.label, r.trial.budget, r.trial.seed): r.result.examples[experiment.metric]
             for r in self.records
@@ -115,9 +116,10 @@ class Results:
                     gaps = gap_table(
                         [scores[label, budget, seed] for seed in seeds],
                         [scores[experiment.baseline, budget, seed] for seed in seeds],
-                        higher_is_better=higher_is_better,
+                        higher_is_better=metric.higher_is_better,
                     )
-                    verdict = judge(label, budget, experiment.baseline, experiment.metric, gaps, experiment.margin)
+                    names = (label, budget, experiment.baseline, metric)
+                    verdict = judge(*names, gaps, experiment.margin, budget_of=scenario.budget_of)
                     rows.append(asdict(verdict))
         return pd.DataFrame(rows, columns=[f.name for f in fields(Verdict)])
 

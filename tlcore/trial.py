@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from tlcore.objective import Labelled, Problem, Schedule
     from tlcore.scenarios.base import Domains, Examples, Scenario
 
-VALIDATE_FROM = 50  # labels a class; holding out a share of fewer costs more than it helps (docs/evaluation.md)
-VALIDATION_SHARE = 0.2
-
 
 def needs_source_model(trial: Trial) -> bool:
     """Whether `prepare` should come before this trial."""
@@ -69,32 +66,21 @@ def execute(trial: Trial, should_stop: Callable[[], bool] = never) -> TrialResul
     domains = scenario.domains(experiment.source, experiment.target)
     source_model = _source_model(experiment, trial.seed, should_stop) if method.needs_source_model else None
     space = _space(method, scenario, domains, source_model, trial)
-    problem = _problem(method, scenario, domains, source_model, space, trial)
+    training, validation = scenario.spend(domains.pool, trial.budget, trial.seed)
+    problem = _problem(method, scenario, domains, training, validation, source_model, space, experiment.device)
     network = space.network.to(experiment.device)
     curves = minimise(network, method, problem, _schedule(trial, method, scenario), trial.seed, should_stop)
-    test = space.of_target(domains.test.inputs).to(experiment.device)
-    metrics, examples = scenario.evaluate(outputs_of(network, test)[1], domains.test.answers)
+
+    def predict(inputs: np.ndarray) -> np.ndarray:
+        return outputs_of(network, space.of_target(inputs).to(experiment.device))[1].numpy()
+
+    metrics, examples = scenario.evaluate(predict, domains.test, training)
     metrics |= {
         "seconds": time.perf_counter() - began,
         "n_train": sum(len(domain) for domain in problem.labelled),
         "trained_parameters": _trained_parameters(network, method, len(curves)),
     }
     return TrialResult(metrics, curves, examples)
-
-
-def label(pool: Examples, budget: int, seed: int) -> tuple[Examples, Examples]:
-    """Spend a budget: label ``budget`` examples of each class, and return what to train on and what to validate on.
-
-    A larger budget of the same seed contains the smaller one. The validation examples are part of the budget, and
-    there are none below `VALIDATE_FROM` labels a class.
-    """
-    held_out = round(budget * VALIDATION_SHARE) if budget >= VALIDATE_FROM else 0
-    training, validation = [np.empty(0, int)], [np.empty(0, int)]
-    for kind in np.unique(pool.answers):
-        order = np.random.default_rng([seed, kind]).permutation(np.flatnonzero(pool.answers == kind))
-        training.append(order[: budget - held_out])
-        validation.append(order[budget - held_out : budget])
-    return pool[np.concatenate(training)], pool[np.concatenate(validation)]
 
 
 @dataclass
@@ -114,7 +100,7 @@ def _space(method: Method, scenario: Scenario, domains: Domains, source_model: N
 
     torch.manual_seed(trial.seed)
     if not (method.on_features and source_model):
-        network = source_model if method.starts_from == "source" and source_model else scenario.network()
+        network = source_model if method.starts_from == "source" and source_model else scenario.network(domains)
         return _Space(torch.from_numpy, torch.from_numpy, network)
     source, target = (_features(source_model, x) for x in (domains.source.inputs, domains.pool.inputs))
     of_source, of_target = method.feature_map(source, target) or (_unchanged, _unchanged)
@@ -125,19 +111,23 @@ def _space(method: Method, scenario: Scenario, domains: Domains, source_model: N
             (rows_to_rows(_features(source_model, inputs)) / scale).astype(np.float32)
         )
 
-    return _Space(mapped(of_source), mapped(of_target), linear_head(source.shape[1], len(scenario.classes)))
+    return _Space(mapped(of_source), mapped(of_target), linear_head(source.shape[1], source_model.head.out_features))
 
 
 def _problem(
-    method: Method, scenario: Scenario, domains: Domains, source_model: Network | None, space: _Space, trial: Trial
+    method: Method,
+    scenario: Scenario,
+    domains: Domains,
+    training: Examples,
+    validation: Examples,
+    source_model: Network | None,
+    space: _Space,
+    device: str,
 ) -> Problem:
     """Gather what the objective sums over, with the weights that the method gives."""
     import torch
 
     from tlcore.objective import Labelled, Problem
-
-    device = trial.experiment.device
-    training, validation = label(domains.pool, trial.budget, trial.seed)
 
     def labelled(examples: Examples, inputs: Tensor, weights: np.ndarray, share: float) -> Labelled:
         mean_one = torch.from_numpy((weights / weights.mean()).astype(np.float32))
@@ -202,17 +192,26 @@ def _source_model(experiment: Experiment, seed: int, should_stop: Callable[[], b
     schedule = Schedule(experiment.epochs or scenario.epochs, scenario.max_steps, scenario.batch_size, 0.0, 0.0)
     torch.set_num_threads(1)
     torch.manual_seed(seed)
-    network = scenario.network().to(experiment.device)
+    domains = scenario.domains(experiment.source, experiment.target)
+    network = scenario.network(domains).to(experiment.device)
 
     def train() -> dict[str, Tensor]:
-        source = scenario.domains(experiment.source, experiment.target).source
+        source = domains.source
         inputs, answers = torch.from_numpy(source.inputs), torch.from_numpy(source.answers)
         everything = Labelled(inputs, answers, torch.ones(len(source)), share=1.0).to(experiment.device)
         problem = Problem(everything, None, None, None, scenario.task_loss)
         minimise(network, FromScratch(), problem, schedule, seed, should_stop)
         return network.state_dict()
 
-    parts = ("source model", experiment.scenario, experiment.source, schedule, seed, experiment.device)
+    parts = (
+        "source model",
+        experiment.scenario,
+        experiment.source,
+        experiment.target,
+        schedule,
+        seed,
+        experiment.device,
+    )
     network.load_state_dict(kept(parts, train))
     return network.cpu()
 

@@ -18,7 +18,7 @@ from tlcore.scenarios import SCENARIOS
 def warnings(results: Results) -> None:
     """Say before anything else which methods do harm."""
     verdicts = results.verdicts
-    verdicts = verdicts.assign(sentence=words.sentences(verdicts, results.experiment.margin))
+    verdicts = verdicts.assign(sentence=words.sentences(verdicts, results.experiment))
     harmful = verdicts[verdicts["verdict"].isin(["negative transfer", "strongly negative transfer"])]
     if len(harmful):
         methods = list(dict.fromkeys(harmful["method"]))
@@ -55,7 +55,7 @@ def verdict_table(results: Results) -> None:
     bounds = zip(table["ci_low"] * scale, table["ci_high"] * scale, strict=True)
     table = table.assign(
         verdict=table["verdict"].map(words.verdict),
-        sentence=words.sentences(table, results.experiment.margin),
+        sentence=words.sentences(table, results.experiment),
         gap=table["gap"] * scale,
         interval=[f"{low:+.1f} … {high:+.1f}" for low, high in bounds],
     )
@@ -64,7 +64,7 @@ def verdict_table(results: Results) -> None:
         column_config={
             "verdict": st.column_config.TextColumn(_("Verdict"), width="medium"),
             "method": st.column_config.TextColumn(_("Method")),
-            "budget": st.column_config.NumberColumn(_("Labels a class")),
+            "budget": st.column_config.NumberColumn(words.budget(results.experiment.scenario)),
             "gap": st.column_config.NumberColumn(
                 _("Gap, points of {metric}").format(metric=_(metric.label)), format="%+.1f"
             ),
@@ -83,22 +83,26 @@ def charts(results: Results) -> None:
     experiment = results.experiment
     scenario = SCENARIOS[experiment.scenario]
     looks = figures.look([choice.label for choice in experiment.methods], experiment.baseline)
+    budget_label = words.budget(experiment.scenario)
     left, right = st.columns(2)
-    for column, default in ((left, "accuracy"), (right, "macro_recall")):
+    for column, default in zip((left, right), scenario.headline, strict=True):
         with column:
             names = list(scenario.metrics)
             metric = st.selectbox(
                 _("Metric"),
                 names,
                 index=names.index(default),
-                format_func=lambda name: _(scenario.metrics[name].label).capitalize(),
+                format_func=lambda name: words.capitalised(_(scenario.metrics[name].label)),
                 help=_(scenario.metrics[default].description),
                 key=f"metric.{default}",
                 label_visibility="collapsed",
             )
             st.plotly_chart(
                 figures.by_budget(
-                    results.summary(metric), looks, _(scenario.metrics[metric].label), _("labels a class")
+                    results.summary(metric),
+                    looks,
+                    _(scenario.metrics[metric].label),
+                    budget_label.lower(),
                 ),
                 key=f"chart.{default}",
             )
@@ -109,7 +113,7 @@ def charts(results: Results) -> None:
         budget = (
             budgets[-1]
             if len(budgets) == 1
-            else st.segmented_control(_("Labels a class"), budgets, default=budgets[0], required=True, key="budget")
+            else st.segmented_control(budget_label, budgets, default=budgets[0], required=True, key="budget")
         )
         st.plotly_chart(
             figures.gaps(
@@ -137,7 +141,7 @@ def methods_apart(results: Results) -> None:
         best_first = list(dict.fromkeys(results.verdicts.sort_values("gap", ascending=False)["method"])) or methods
         method = st.selectbox(_("Method"), best_first, key="method", bind="query-params")
         budgets = sorted(done.loc[done["method"] == method, "budget"].unique())
-        budget = st.selectbox(_("Labels a class"), budgets, index=len(budgets) - 1, key="labels")
+        budget = st.selectbox(words.budget(experiment.scenario), budgets, index=len(budgets) - 1, key="labels")
     curves = results.curves
     chosen = curves[(curves["method"] == method) & (curves["budget"] == budget)]
     if len(chosen):
@@ -155,7 +159,9 @@ def methods_apart(results: Results) -> None:
             key="chart.curves",
         )
     else:
-        st.caption(_("This method trains nothing: it uses the source model as it is."))
+        st.caption(_("This method has no learning curve: nothing of it is trained step by step."))
+    if not scenario.classes:
+        return
     pair = (
         [experiment.baseline, method] if experiment.baseline in methods and method != experiment.baseline else [method]
     )

@@ -6,6 +6,7 @@ from pages.parts import words
 from pages.parts.language import _
 from tlcore import lab
 from tlcore.lab import RunInfo
+from tlcore.scenarios import SCENARIOS
 
 
 def results_so_far(run: RunInfo) -> None:
@@ -26,17 +27,20 @@ def results_so_far(run: RunInfo) -> None:
             st.caption(_("The first result appears here in a few seconds."))
         return
     results = lab.results(run.id)
-    table = results.summary("accuracy").merge(
-        results.summary("macro_recall"), on=["method", "family", "budget", "seeds"], suffixes=("", "_recall")
+    scenario = SCENARIOS[run.experiment.scenario]
+    first, second = scenario.headline
+    table = results.summary(first).merge(
+        results.summary(second), on=["method", "family", "budget", "seeds"], suffixes=("", "_second")
     )
+    labels = [words.capitalised(_(scenario.metrics[metric].label)) for metric in scenario.headline]
     st.dataframe(
-        table[["method", "budget", "seeds", "mean", "mean_recall"]],
+        table[["method", "budget", "seeds", "mean", "mean_second"]],
         column_config={
             "method": st.column_config.TextColumn(_("Method")),
-            "budget": st.column_config.NumberColumn(_("Labels a class")),
+            "budget": st.column_config.NumberColumn(words.budget(run.experiment.scenario)),
             "seeds": st.column_config.NumberColumn(_("Trials done")),
-            "mean": st.column_config.ProgressColumn(_("Accuracy"), format="%.3f", min_value=0, max_value=1),
-            "mean_recall": st.column_config.ProgressColumn(_("Macro recall"), format="%.3f", min_value=0, max_value=1),
+            "mean": st.column_config.ProgressColumn(labels[0], format="%.3f", min_value=0, max_value=1),
+            "mean_second": st.column_config.ProgressColumn(labels[1], format="%.3f", min_value=0, max_value=1),
         },
         hide_index=True,
         width="stretch",

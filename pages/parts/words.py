@@ -6,7 +6,9 @@ import pandas as pd
 
 from pages.parts.language import _
 from tlcore.evaluation.verdict import sentence
+from tlcore.experiment import Experiment
 from tlcore.lab import RunInfo
+from tlcore.scenarios import SCENARIOS
 
 
 def verdict(name: str) -> str:
@@ -20,11 +22,24 @@ def verdict(name: str) -> str:
     }[name]
 
 
-def sentences(verdicts: pd.DataFrame, margin: float) -> list[str]:
+def sentences(verdicts: pd.DataFrame, experiment: Experiment) -> list[str]:
     """Say each verdict in one sentence, in the visitor's language."""
-    said = ["method", "budget", "baseline", "metric", "gap", "ci_low", "ci_high", "verdict", "seeds"]
+    scenario = SCENARIOS[experiment.scenario]
+    said = ["method", "budget", "baseline", "gap", "ci_low", "ci_high", "verdict", "seeds"]
     rows: list[dict[str, Any]] = verdicts[said].to_dict("records")
-    return [sentence(**row, margin=margin, translate=_, decimal_point=_(".")) for row in rows]
+    shared = {
+        "metric": scenario.metrics[experiment.metric],
+        "margin": experiment.margin,
+        "budget_of": scenario.budget_of,
+        "translate": _,
+        "decimal_point": _("."),
+    }
+    return [sentence(**row, **shared) for row in rows]
+
+
+def budget(scenario: str) -> str:
+    """Return what a label budget counts."""
+    return {"class": _("Labels a class"), "user": _("Interactions a user")}[SCENARIOS[scenario].budget_of]
 
 
 def status(name: str) -> str:
@@ -67,3 +82,8 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return _("{n} s").format(n=max(1, round(seconds)))
     return _("{n} min").format(n=round(seconds / 60))
+
+
+def capitalised(text: str) -> str:
+    """Return the text with its first letter large, the others as they are: NDCG stays NDCG."""
+    return text[:1].upper() + text[1:]

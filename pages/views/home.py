@@ -52,9 +52,7 @@ else:
     gaps = results.verdicts["gap"]
     extremes = results.verdicts[gaps.isin([gaps.min(), gaps.max()])].sort_values("gap")
     st.markdown(f"**{words.title(finished)}** · {finished.created:%Y-%m-%d %H:%M} UTC")
-    for verdict, sentence in zip(
-        extremes["verdict"], words.sentences(extremes, results.experiment.margin), strict=True
-    ):
+    for verdict, sentence in zip(extremes["verdict"], words.sentences(extremes, results.experiment), strict=True):
         st.markdown(f"{words.verdict(verdict)} — {sentence}")
     st.page_link(
         "../views/compare.py",

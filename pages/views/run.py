@@ -9,7 +9,7 @@ from pages.parts.language import _, ngettext
 from pages.parts.progress import results_so_far
 from tlcore import lab
 from tlcore.errors import SpecificationError
-from tlcore.experiment import Experiment, presets
+from tlcore.experiment import Experiment, applicable, presets
 from tlcore.methods import METHODS
 from tlcore.scenarios import SCENARIOS
 
@@ -45,7 +45,7 @@ def watch(run_id: str) -> None:
 
     # The clock of a fragment starts when it is first drawn. If drawing takes longer than its interval, the first tick
     # interrupts the page's own run, which then never ends, and its buttons stay dead. So load what is slow before.
-    lab.results(run_id).summary("accuracy")
+    lab.results(run_id).summary(run.experiment.metric)
 
     @st.fragment(run_every=None if run.ended else 2.0)
     def progress() -> None:
@@ -80,9 +80,9 @@ def first_sentence(name: str) -> str:
     return _(" ".join((METHODS[name].__doc__ or "").strip().split("\n\n")[0].split()))
 
 
-def choose_methods(setting: str, chosen: list[str]) -> list[dict[str, Any]]:
-    """Offer the methods that serve this setting, by family."""
-    able = [name for name, method in METHODS.items() if setting in method.serves]
+def choose_methods(scenario: str, setting: str, chosen: list[str]) -> list[dict[str, Any]]:
+    """Offer the methods that can be run here, by family."""
+    able = applicable(scenario, setting)
     picked: list[str] = []
     families = list(dict.fromkeys(METHODS[name].family for name in able))
     for family in families:
@@ -92,7 +92,7 @@ def choose_methods(setting: str, chosen: list[str]) -> list[dict[str, Any]]:
             members,
             selection_mode="multi",
             default=[name for name in members if name in chosen],
-            key=f"methods.{setting}.{family}",
+            key=f"methods.{scenario}.{setting}.{family}",
         )
     methods = []
     with st.expander(_("What they do, and their settings"), icon=":material/tune:"):
@@ -119,23 +119,28 @@ def form(preset: Experiment) -> dict[str, Any]:
             key="scenario",
         )
         scenario = SCENARIOS[fields["scenario"]]
+        here = fields["scenario"] == preset.scenario
         pair = st.selectbox(
-            _("From where to where"), scenario.pairs, format_func=lambda pair: f"{pair[0]} → {pair[1]}", key="pair"
+            _("From where to where"),
+            scenario.pairs,
+            index=scenario.pairs.index((preset.source, preset.target)) if here else 0,
+            format_func=lambda pair: f"{pair[0]} → {pair[1]}",
+            key=f"pair.{fields['scenario']}",
         )
         fields["source"], fields["target"] = pair
         st.caption(_(scenario.summary))
     with right:
-        settings = ["inductive", "transductive"]
+        settings = list(scenario.settings)
         fields["setting"] = st.radio(
             _("Labels in the target"),
             settings,
-            index=settings.index(preset.setting),
+            index=settings.index(preset.setting) if preset.setting in settings else 0,
             format_func=words.setting,
-            key="setting",
+            key=f"setting.{fields['scenario']}",
         )
         if fields["setting"] == "inductive":
             fields["budgets"] = st.text_input(
-                _("Labels a class"),
+                words.budget(fields["scenario"]),
                 ", ".join(map(str, [budget for budget in preset.budgets if budget] or [5])),
                 help=_("One or more numbers, up to {n}. Each is one point on the chart.").format(
                     n=scenario.largest_budget
@@ -151,7 +156,9 @@ def form(preset: Experiment) -> dict[str, Any]:
             key="seeds",
         )
     st.subheader(_("Methods"), anchor=False)
-    fields["methods"] = choose_methods(fields["setting"], [choice.name for choice in preset.methods])
+    fields["methods"] = choose_methods(
+        fields["scenario"], fields["setting"], [choice.name for choice in preset.methods]
+    )
     with st.expander(_("More choices"), icon=":material/settings:"), st.container(horizontal=True):
         fields["margin"] = st.number_input(
             _("Gaps that do not matter (±)"),

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from tlcore.scenarios import SCENARIOS
-from tlcore.trial import VALIDATE_FROM, label
+from tlcore.scenarios.classification import VALIDATE_FROM
 
 PAIRS = [(name, *pair) for name, scenario in SCENARIOS.items() for pair in scenario.pairs]
 EVERY_PAIR = pytest.mark.parametrize(("name", "source", "target"), PAIRS)
@@ -24,7 +24,7 @@ def test_the_split_is_always_the_same_and_shares_no_example(name, source, target
 def test_the_network_answers_for_every_class(name, source, target):
     scenario = SCENARIOS[name]
     domains = scenario.domains(source, target)
-    features, outputs = scenario.network()(torch.from_numpy(domains.test.inputs[:5]))
+    features, outputs = scenario.network(domains)(torch.from_numpy(domains.test.inputs[:5]))
     assert outputs.shape == (5, len(scenario.classes))
     assert features.shape[0] == 5
     losses = scenario.task_loss(outputs, torch.from_numpy(domains.test.answers[:5]))
@@ -35,8 +35,9 @@ def test_the_network_answers_for_every_class(name, source, target):
 @EVERY_PAIR
 def test_a_perfect_answer_scores_perfectly(name, source, target):
     scenario = SCENARIOS[name]
-    answers = scenario.domains(source, target).test.answers
-    metrics, examples = scenario.evaluate(50.0 * torch.eye(len(scenario.classes))[answers], answers)
+    test = scenario.domains(source, target).test
+    outputs = 50.0 * np.eye(len(scenario.classes))[test.answers]
+    metrics, examples = scenario.evaluate(lambda _: outputs, test, test)
     assert metrics["accuracy"] == metrics["macro_recall"] == 1
     assert metrics["log_loss"] == pytest.approx(0, abs=1e-6)
     for metric in scenario.verdict_metrics:
@@ -46,11 +47,11 @@ def test_a_perfect_answer_scores_perfectly(name, source, target):
 @EVERY_PAIR
 def test_a_budget_is_spent_class_by_class_and_nested(name, source, target):
     pool = SCENARIOS[name].domains(source, target).pool
-    largest = SCENARIOS[name].largest_budget
+    largest, spend = SCENARIOS[name].largest_budget, SCENARIOS[name].spend
     for seed in (0, 1):
         smaller: set[bytes] = set()
         for budget in (1, 5, VALIDATE_FROM, largest):
-            training, validation = label(pool, budget, seed)
+            training, validation = spend(pool, budget, seed)
             counts = np.bincount(training.answers) + np.bincount(
                 validation.answers, minlength=len(np.bincount(training.answers))
             )
@@ -59,7 +60,7 @@ def test_a_budget_is_spent_class_by_class_and_nested(name, source, target):
             rows = {x.tobytes() for part in (training, validation) for x in part.inputs}
             assert smaller <= rows
             smaller = rows
-    assert {x.tobytes() for x in label(pool, 5, 0)[0].inputs} != {x.tobytes() for x in label(pool, 5, 1)[0].inputs}
+    assert {x.tobytes() for x in spend(pool, 5, 0)[0].inputs} != {x.tobytes() for x in spend(pool, 5, 1)[0].inputs}
 
 
 def test_digits_share_no_image_between_pool_and_test():

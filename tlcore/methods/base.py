@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tlcore.network import Network
 
 Family = Literal["baseline", "parameter", "feature", "instance"]
+Setting = Literal["inductive", "transductive"]
+Task = Literal["classification", "ranking"]
 FeatureMap = Callable[["np.ndarray"], "np.ndarray"]
 
 
@@ -56,7 +58,8 @@ class Method(BaseModel):
 
     name: ClassVar[str]
     family: ClassVar[Family]
-    serves: ClassVar[tuple[str, ...]] = ("inductive", "transductive")
+    serves: ClassVar[tuple[Setting, ...]] = ("inductive", "transductive")
+    tasks: ClassVar[tuple[Task, ...]] = ("classification", "ranking")
     reference: ClassVar[str] = ""
     starts_from: ClassVar[Literal["random", "source"]] = "random"
     """θ₀: a random start, or the parameters of the model trained on the source."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from tlcore.evaluation.metrics import CLASSIFICATION, DECOMPOSABLE, Metric
+from tlcore.evaluation.metrics import Metric
+from tlcore.evaluation.verdict import BudgetOf
+from tlcore.methods.base import Setting, Task
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,9 +18,12 @@ if TYPE_CHECKING:
     from tlcore.network import Network
 
 
+Predict = Callable[["np.ndarray"], "np.ndarray"]
+
+
 @dataclass(frozen=True)
 class Examples:
-    """Inputs (n, ...) as float32 and what is known of their answers (n,) as int64."""
+    """Inputs (n, ...), float32 or for what is looked up int64, and what is known of their answers (n,) as int64."""
 
     inputs: np.ndarray
     answers: np.ndarray
@@ -58,11 +64,22 @@ class Scenario(ABC):
     """Where the data come from, and their licence."""
     pairs: ClassVar[tuple[tuple[str, str], ...]]
     """(source, target) domains by name; the first pair is the default."""
-    classes: ClassVar[tuple[str, ...]]
-    metrics: ClassVar[dict[str, Metric]] = CLASSIFICATION
+    task: ClassVar[Task]
+    settings: ClassVar[tuple[Setting, ...]] = ("inductive", "transductive")
+    baseline: ClassVar[str] = "from_scratch"
+    """What verdicts compare with where there are target labels: the strongest without the source."""
+    shares_answers: ClassVar[bool] = True
+    """Whether both domains have the same answers; if not, the source alone teaches no answer of the target."""
+    classes: ClassVar[tuple[str, ...]] = ()
+    """Names of the answers, where they are few."""
+    metrics: ClassVar[dict[str, Metric]]
     """What a trial is measured by."""
-    verdict_metrics: ClassVar[tuple[str, ...]] = DECOMPOSABLE
+    verdict_metrics: ClassVar[tuple[str, ...]]
     """What a verdict can be about: metrics with a score for each test example, which is what pairs trials."""
+    headline: ClassVar[tuple[str, str]]
+    """The two metrics that a person sees first; verdicts are about the first unless the experiment says otherwise."""
+    budget_of: ClassVar[BudgetOf] = "class"
+    """What a label budget counts: labels a class, or interactions a user."""
     largest_budget: ClassVar[int]
     epochs: ClassVar[int]
     """Cap on epochs when the experiment leaves it open."""
@@ -75,13 +92,31 @@ class Scenario(ABC):
         """Load both domains and split the target, the same way each time."""
 
     @abstractmethod
-    def network(self) -> Network:
-        """Return the scenario's network, randomly started from torch's current seed."""
+    def spend(self, pool: Examples, budget: int, seed: int) -> tuple[Examples, Examples]:
+        """Spend a label budget: return what to train on and what to validate on, the latter part of the budget.
+
+        A larger budget of the same seed contains the smaller one; of budget 0, both are empty.
+        """
+
+    @abstractmethod
+    def network(self, domains: Domains) -> Network:
+        """Return the scenario's network for these domains, randomly started from torch's current seed."""
 
     @abstractmethod
     def task_loss(self, outputs: Tensor, answers: Tensor) -> Tensor:
         """L for each example, shape (n,)."""
 
     @abstractmethod
-    def evaluate(self, outputs: Tensor, answers: np.ndarray) -> tuple[dict[str, float], dict[str, np.ndarray]]:
-        """Return the metrics, and the arrays of `tlcore.results.TrialResult.examples`."""
+    def evaluate(
+        self, predict: Predict, test: Examples, training: Examples
+    ) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+        """Return the metrics, and the arrays of `tlcore.results.TrialResult.examples`.
+
+        Parameters
+        ----------
+        predict : callable
+            Inputs (n, ...) to outputs (n, K), before any softmax.
+        test : Examples
+        training : Examples
+            The labelled target examples that the trial was trained on.
+        """

@@ -39,7 +39,7 @@ class Digits(Classification):
         """MNIST and UCI digits at 16×16, in [0, 1]; 797 of the 1,797 UCI digits are the test examples."""
         return split_target(_images("mnist-5k", 255, self.size), _images("uci-digits", 16, self.size), test_size=797)
 
-    def network(self) -> Network:
+    def network(self, domains: Domains) -> Network:
         """Return the small CNN for 16×16 inputs."""
         from tlcore.backbones import small_cnn
 
