@@ -11,19 +11,26 @@ from sklearn.model_selection import train_test_split
 
 from tlcore.scenarios import SCENARIOS
 from tlcore.scenarios.base import Domains, Scenario
+from tlcore.scenarios.recommendation import leave_last_out
 
 
 @contextmanager
 def pool_only(name: str) -> Iterator[None]:
-    """For a while, trials of this scenario label one half of the pool and are scored on the other."""
+    """For a while, trials of this scenario label one part of the pool and are scored on the other.
+
+    The parts are halves where examples are classified; of interactions, each user's last one in the pool is scored.
+    """
     scenario = SCENARIOS[name]
 
     class PoolOnly(type(scenario)):  # type: ignore[misc]
         def domains(self, source: str, target: str) -> Domains:
             whole = scenario.domains(source, target)
+            if scenario.task == "ranking":
+                pool, test = leave_last_out(whole.pool.inputs, whole.pool.answers, np.arange(len(whole.pool)))
+                return replace(whole, pool=pool, test=test)
             rows = np.arange(len(whole.pool))
-            pool, test = train_test_split(rows, test_size=0.5, stratify=whole.pool.answers, random_state=0)
-            return replace(whole, pool=whole.pool[np.sort(pool)], test=whole.pool[np.sort(test)])
+            chosen, scored = train_test_split(rows, test_size=0.5, stratify=whole.pool.answers, random_state=0)
+            return replace(whole, pool=whole.pool[np.sort(chosen)], test=whole.pool[np.sort(scored)])
 
     double: Scenario = PoolOnly()
     SCENARIOS[name] = double

@@ -232,7 +232,7 @@ def test_an_interrupt_cancels_the_run_and_keeps_what_is_done(environment, tlcore
         assert process.poll() is None
 
     process.send_signal(signal.SIGINT)
-    out, complaints = process.communicate(timeout=30)
+    out, complaints = process.communicate(timeout=120)
 
     assert (process.returncode, complaints.decode()) == (1, "")
     assert json.loads(out)["status"] == "cancelled"

@@ -4,8 +4,7 @@ import sys
 import pytest
 
 from tlcore.errors import SpecificationError
-from tlcore.experiment import Experiment, presets
-from tlcore.methods import METHODS
+from tlcore.experiment import Experiment, applicable, presets
 
 
 @pytest.mark.parametrize(
@@ -91,8 +90,15 @@ def test_every_preset_can_run(preset):
 
 
 def test_the_baseline_runs_first():
-    trials = Experiment.build({"methods": list(METHODS), "budgets": [20, 5]}).trials()
-    assert (trials[0].method.name, trials[0].budget) == ("from_scratch", 5)
+    for scenario, baseline in (("digits", "from_scratch"), ("films", "als")):
+        methods = applicable(scenario, "inductive")
+        trials = Experiment.build({"scenario": scenario, "methods": methods, "budgets": [20, 5]}).trials()
+        assert (trials[0].method.name, trials[0].budget) == (baseline, 5)
+
+
+def test_the_unlabelled_setting_is_refused_where_the_catalogues_differ():
+    with pytest.raises(SpecificationError, match=r"setting: 'transductive' is not known.*inductive"):
+        Experiment.build({"scenario": "films", "setting": "transductive", "methods": "cmf"})
 
 
 def test_the_core_is_imported_without_torch():

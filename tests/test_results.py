@@ -42,3 +42,11 @@ def test_a_confusion_matrix_counts_each_test_example_once_a_seed(results):
     matrix = results.confusion("fine_tune", 5)
     assert matrix.sum() == 4 * 50
     assert matrix[8, 1] == 4 * sum(i % 10 == 8 and i % 7 == 1 for i in range(50))
+
+
+def test_a_verdict_is_about_transfer():
+    """Whoever takes nothing from the source cannot be told that transfer harms."""
+    experiment = Experiment.build({"scenario": "films", "methods": "popularity,from_scratch,cmf,frozen", "seeds": 3})
+    examples = {"recall@10": np.linspace(0, 1, 20)}
+    records = [TrialRecord(trial, "done", "", TrialResult({}, [], examples)) for trial in experiment.trials()]
+    assert set(Results(experiment, records).verdicts["method"]) == {"cmf", "frozen"}

@@ -87,13 +87,15 @@ class Results:
     def verdicts(self) -> pd.DataFrame:
         """One row a method and budget: gap to the baseline with its interval, verdict and sentence.
 
-        A pair of trials counts once both are done; a method with no such pair has no row.
+        A pair of trials counts once both are done; a method with no such pair has no row, nor has one that takes
+        nothing from the source: a verdict is about transfer.
         """
         from dataclasses import asdict, fields
 
         import pandas as pd
 
         from tlcore.evaluation.verdict import Verdict, gap_table, judge
+        from tlcore.methods import METHODS
         from tlcore.scenarios import SCENARIOS
 
         experiment = self.experiment
@@ -104,9 +106,14 @@ class Results:
             for r in self.records
             if r.result
         }
+        judged = [
+            choice.label
+            for choice in experiment.methods
+            if choice.label != experiment.baseline and METHODS[choice.name].configure(choice.settings).transfers
+        ]
         rows = []
         for budget in sorted(experiment.budgets):
-            for label in (choice.label for choice in experiment.methods if choice.label != experiment.baseline):
+            for label in judged:
                 seeds = [
                     seed
                     for seed in experiment.seeds

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tlcore.methods.base import Method
     from tlcore.network import Network
     from tlcore.objective import Labelled, Problem, Schedule
-    from tlcore.scenarios.base import Domains, Examples, Scenario
+    from tlcore.scenarios.base import Domains, Examples, Predict, Scenario
 
 
 def needs_source_model(trial: Trial) -> bool:
@@ -55,32 +55,65 @@ def execute(trial: Trial, should_stop: Callable[[], bool] = never) -> TrialResul
         When the objective diverges.
     """
     import torch
+    from threadpoolctl import threadpool_limits
 
-    from tlcore.objective import minimise, outputs_of
     from tlcore.scenarios import SCENARIOS
 
     torch.set_num_threads(1)
+    threadpool_limits(1)  # numpy's linear algebra too
     began = time.perf_counter()
     experiment, method = trial.experiment, _method(trial)
     scenario = SCENARIOS[experiment.scenario]
     domains = scenario.domains(experiment.source, experiment.target)
-    source_model = _source_model(experiment, trial.seed, should_stop) if method.needs_source_model else None
-    space = _space(method, scenario, domains, source_model, trial)
     training, validation = scenario.spend(domains.pool, trial.budget, trial.seed)
-    problem = _problem(method, scenario, domains, training, validation, source_model, space, experiment.device)
-    network = space.network.to(experiment.device)
+    if method.overrides("solve"):
+        source = domains.source if "source" in method.trains_on else None
+        fitted = _Fitted(method.solve(source, training, domains.answers, trial.seed), len(training) + len(source or ()))
+    else:
+        fitted = _train(method, scenario, domains, training, validation, trial, should_stop)
+    metrics, examples = scenario.evaluate(fitted.predict, domains, training)
+    metrics |= {
+        "seconds": time.perf_counter() - began,
+        "n_train": fitted.n_train,
+        "trained_parameters": fitted.trained_parameters,
+    }
+    return TrialResult(metrics, fitted.curves, examples)
+
+
+@dataclass
+class _Fitted:
+    """What a method made of its labelled examples."""
+
+    predict: Predict
+    n_train: int
+    trained_parameters: int = 0
+    curves: list[dict[str, float]] = field(default_factory=list)
+
+
+def _train(
+    method: Method,
+    scenario: Scenario,
+    domains: Domains,
+    training: Examples,
+    validation: Examples,
+    trial: Trial,
+    should_stop: Callable[[], bool],
+) -> _Fitted:
+    """Minimise the objective with the one loop."""
+    from tlcore.objective import minimise, outputs_of
+
+    device = trial.experiment.device
+    source_model = _source_model(trial.experiment, trial.seed, should_stop) if method.needs_source_model else None
+    space = _space(method, scenario, domains, source_model, trial)
+    problem = _problem(method, scenario, domains, training, validation, source_model, space, device)
+    network = space.network.to(device)
     curves = minimise(network, method, problem, _schedule(trial, method, scenario), trial.seed, should_stop)
 
     def predict(inputs: np.ndarray) -> np.ndarray:
-        return outputs_of(network, space.of_target(inputs).to(experiment.device))[1].numpy()
+        return outputs_of(network, space.of_target(inputs).to(device))[1].numpy()
 
-    metrics, examples = scenario.evaluate(predict, domains.test, training)
-    metrics |= {
-        "seconds": time.perf_counter() - began,
-        "n_train": sum(len(domain) for domain in problem.labelled),
-        "trained_parameters": _trained_parameters(network, method, len(curves)),
-    }
-    return TrialResult(metrics, curves, examples)
+    n_train = sum(len(domain) for domain in problem.labelled)
+    return _Fitted(predict, n_train, _trained_parameters(network, method, len(curves)), curves)
 
 
 @dataclass
@@ -149,7 +182,7 @@ def _problem(
         unlabelled = space.of_target(domains.pool.inputs).to(device)
     if len(validation):
         held_out = labelled(validation, space.of_target(validation.inputs), np.ones(len(validation)), 1.0)
-    return Problem(source, target, unlabelled, held_out, scenario.task_loss)
+    return Problem(source, target, unlabelled, held_out, scenario.task_loss(domains))
 
 
 def checked_weights(weights: np.ndarray | None, n: int) -> np.ndarray:
@@ -199,7 +232,7 @@ def _source_model(experiment: Experiment, seed: int, should_stop: Callable[[], b
         source = domains.source
         inputs, answers = torch.from_numpy(source.inputs), torch.from_numpy(source.answers)
         everything = Labelled(inputs, answers, torch.ones(len(source)), share=1.0).to(experiment.device)
-        problem = Problem(everything, None, None, None, scenario.task_loss)
+        problem = Problem(everything, None, None, None, scenario.task_loss(domains))
         minimise(network, FromScratch(), problem, schedule, seed, should_stop)
         return network.state_dict()
 

@@ -138,7 +138,8 @@ def methods_apart(results: Results) -> None:
     st.subheader(_("Look into a method"), anchor=False)
     methods = list(dict.fromkeys(done["method"]))
     with st.container(horizontal=True):
-        best_first = list(dict.fromkeys(results.verdicts.sort_values("gap", ascending=False)["method"])) or methods
+        judged = dict.fromkeys(results.verdicts.sort_values("gap", ascending=False)["method"])
+        best_first = list(judged | dict.fromkeys(methods))
         method = st.selectbox(_("Method"), best_first, key="method", bind="query-params")
         budgets = sorted(done.loc[done["method"] == method, "budget"].unique())
         budget = st.selectbox(words.budget(experiment.scenario), budgets, index=len(budgets) - 1, key="labels")

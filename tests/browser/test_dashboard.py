@@ -124,7 +124,7 @@ def test_a_run_outlives_a_reload_and_a_killed_dashboard(dashboard, page):
     verdicts = lab.results(run).verdicts
     expect(page.get_by_text("Negative transfer: source_only")).to_be_visible(timeout=30_000)
     for sentence in verdicts.loc[verdicts["method"] == "source_only", "sentence"]:
-        expect(page.get_by_text(sentence)).to_be_visible()
+        expect(page.get_by_test_id("stAlertContentError").get_by_text(sentence)).to_be_visible()
     expect(page.get_by_test_id("stPlotlyChart").first).to_be_visible(timeout=30_000)
     table = lab.results(run).trials
     means = table.groupby(["method", "budget"])[["accuracy", "macro_recall"]].mean()

@@ -1,5 +1,7 @@
 """The battery that every method must pass; a new method is tested by being registered."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -16,8 +18,17 @@ EVERY = pytest.mark.parametrize("name", METHODS)
 def trial(name: str, **fields):
     method = METHODS[name]
     setting = "inductive" if "inductive" in method.serves else "transductive"
-    fields = {"methods": [name], "setting": setting, "budgets": [2], "seeds": [0], "epochs": 2, **fields}
+    scenario = "digits" if "classification" in method.tasks else "films"
+    fields = {"scenario": scenario, "methods": [name], "setting": setting, "budgets": [2], "epochs": 2, **fields}
+    fields["seeds"] = [0]
     return next(t for t in Experiment.build(fields).trials() if t.method.name == name)
+
+
+def trial_size(name: str) -> int:
+    from tlcore.scenarios import SCENARIOS
+
+    experiment = trial(name).experiment
+    return len(SCENARIOS[experiment.scenario].domains(experiment.source, experiment.target).test)
 
 
 @EVERY
@@ -54,8 +65,10 @@ def test_a_seed_reproduces_bit_for_bit(name):
 
 @EVERY
 def test_its_test_examples_are_everyones(name):
-    truth = execute(trial("from_scratch")).examples["truth"]
-    np.testing.assert_array_equal(execute(trial(name)).examples["truth"], truth)
+    examples = execute(trial(name)).examples
+    if "truth" in examples:
+        np.testing.assert_array_equal(examples["truth"], execute(trial("from_scratch")).examples["truth"])
+    assert {len(values) for values in examples.values()} == {trial_size(name)}
 
 
 @EVERY
@@ -73,7 +86,7 @@ def test_the_part_it_chooses_shows_in_the_curves(name):
 def test_it_asks_for_the_labels_it_needs_only(name):
     """Without labels of the pool, a transductive method computes just the same."""
     from tlcore.scenarios import SCENARIOS
-    from tlcore.scenarios.base import Domains, Examples
+    from tlcore.scenarios.base import Examples
 
     run = trial(name, setting="transductive")
     honest = execute(run)
@@ -84,7 +97,7 @@ def test_it_asks_for_the_labels_it_needs_only(name):
         def without_labels(self, source, target):
             domains = whole(self, source, target)
             unknown = Examples(domains.pool.inputs, np.zeros_like(domains.pool.answers))
-            return Domains(domains.source, unknown, domains.test)
+            return replace(domains, pool=unknown)
 
         scenario.domains = without_labels
         np.testing.assert_array_equal(execute(run).examples["predicted"], honest.examples["predicted"])

@@ -8,6 +8,7 @@ from tlcore.methods.baselines import FromScratch, Pooled, SourceOnly
 from tlcore.methods.features import CORAL, DANN, MMD, FeatureExtraction
 from tlcore.methods.instances import KMM, NearestNeighbourSelection
 from tlcore.methods.parameters import L2SP, FineTune, Frozen, GradualUnfreeze
+from tlcore.methods.recommenders import ALS, CMF, EASE, ItemKNN, JointEASE, Popularity
 
 METHODS: dict[str, type[Method]] = {}
 
@@ -39,5 +40,11 @@ for _method in (
     DANN,
     KMM,
     NearestNeighbourSelection,
+    Popularity,
+    ItemKNN,
+    EASE,
+    ALS,
+    JointEASE,
+    CMF,
 ):
     register(_method)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from tlcore.network import Network
+    from tlcore.scenarios.base import Examples, Predict
 
 Family = Literal["baseline", "parameter", "feature", "instance"]
 Setting = Literal["inductive", "transductive"]
@@ -98,6 +99,11 @@ class Method(BaseModel):
         parts = ("weights", "feature_map", "transfer_loss")
         return "source" in self.trains_on or any(self.overrides(part) for part in parts)
 
+    @property
+    def transfers(self) -> bool:
+        """Whether anything comes from the source at all; a verdict is about those that do."""
+        return self.needs_source_model or self.needs_source_data
+
     def overrides(self, hook: str) -> bool:
         """Whether this method chooses the part behind a hook."""
         return getattr(type(self), hook) is not getattr(Method, hook)
@@ -119,6 +125,13 @@ class Method(BaseModel):
     def regulariser(self, network: Network, start: dict[str, Tensor]) -> Tensor | None:
         """R(θ), before its weight λ; ``start`` is θ₀ by parameter name."""
         return None
+
+    def solve(self, source: Examples | None, target: Examples, answers: int, seed: int) -> Predict:
+        """Return the minimiser where it has a closed form or a solver of its own: inputs (n, ...) to outputs (n, K).
+
+        Instead of the loop. ``source`` is None unless the method trains on it; ``answers`` is K.
+        """
+        raise TypeError(f"{self.name} is minimised by the loop")
 
     def critic(self, features: int, classes: int) -> nn.Module | None:
         """Return a network of the method's own that trains along, such as a domain discriminator."""

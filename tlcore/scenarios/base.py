@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 Predict = Callable[["np.ndarray"], "np.ndarray"]
+TaskLoss = Callable[["Tensor", "Tensor"], "Tensor"]
 
 
 @dataclass(frozen=True)
@@ -46,11 +47,17 @@ class Domains:
         Target examples that may be labelled within a budget; without their answers, the unlabelled target data.
     test : Examples
         Target examples for scoring only.
+    answers : int
+        K, how many answers there are in both domains together.
+    first_target_answer : int
+        0 where the domains share their answers; else the answers below it are the source's, the others the target's.
     """
 
     source: Examples
     pool: Examples
     test: Examples
+    answers: int
+    first_target_answer: int = 0
 
 
 class Scenario(ABC):
@@ -103,12 +110,12 @@ class Scenario(ABC):
         """Return the scenario's network for these domains, randomly started from torch's current seed."""
 
     @abstractmethod
-    def task_loss(self, outputs: Tensor, answers: Tensor) -> Tensor:
-        """L for each example, shape (n,)."""
+    def task_loss(self, domains: Domains) -> TaskLoss:
+        """Return L: outputs (n, K) and answers (n,) to one loss an example (n,)."""
 
     @abstractmethod
     def evaluate(
-        self, predict: Predict, test: Examples, training: Examples
+        self, predict: Predict, domains: Domains, training: Examples
     ) -> tuple[dict[str, float], dict[str, np.ndarray]]:
         """Return the metrics, and the arrays of `tlcore.results.TrialResult.examples`.
 
@@ -116,7 +123,7 @@ class Scenario(ABC):
         ----------
         predict : callable
             Inputs (n, ...) to outputs (n, K), before any softmax.
-        test : Examples
+        domains : Domains
         training : Examples
             The labelled target examples that the trial was trained on.
         """

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
 
 import numpy as np
 
 from tlcore.evaluation.metrics import CLASSIFICATION, DECOMPOSABLE, classification_metrics, example_scores
-from tlcore.scenarios.base import Domains, Examples, Predict, Scenario
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from tlcore.scenarios.base import Domains, Examples, Predict, Scenario, TaskLoss
 
 SPLIT_SEED = 20_100_410  # the same for every method, budget and seed, so that all meet the same test examples
-
-
 VALIDATE_FROM = 50  # labels a class; holding out a share of fewer costs more than it helps (docs/evaluation.md)
 VALIDATION_SHARE = 0.2
 
@@ -37,18 +32,19 @@ class Classification(Scenario):
             validation.append(order[budget - held_out : budget])
         return pool[np.concatenate(training)], pool[np.concatenate(validation)]
 
-    def task_loss(self, outputs: Tensor, answers: Tensor) -> Tensor:
-        """Cross-entropy  −log softmax(outputs)[y]  for each example; (n, K) and (n,) to (n,)."""
+    def task_loss(self, domains: Domains) -> TaskLoss:
+        """Return the cross-entropy  −log softmax(outputs)[y]  of each example; (n, K) and (n,) to (n,)."""
         from torch.nn.functional import cross_entropy
 
-        return cross_entropy(outputs, answers, reduction="none")
+        return partial(cross_entropy, reduction="none")
 
     def evaluate(
-        self, predict: Predict, test: Examples, training: Examples
+        self, predict: Predict, domains: Domains, training: Examples
     ) -> tuple[dict[str, float], dict[str, np.ndarray]]:
         """Return the classification metrics of softmax(outputs), and what pairs the trials."""
         from scipy.special import softmax
 
+        test = domains.test
         probabilities = softmax(predict(test.inputs).astype(float), axis=1)
         examples = {
             "truth": test.answers.astype(np.int16),
@@ -65,4 +61,5 @@ def split_target(source: Examples, target: Examples, test_size: int) -> Domains:
     pool, test = train_test_split(
         np.arange(len(target)), test_size=test_size, stratify=target.answers, random_state=SPLIT_SEED
     )
-    return Domains(source, target[np.sort(pool)], target[np.sort(test)])
+    answers = 1 + int(max(source.answers.max(), target.answers.max()))
+    return Domains(source, target[np.sort(pool)], target[np.sort(test)], answers)
