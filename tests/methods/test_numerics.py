@@ -170,3 +170,8 @@ def test_nearest_neighbours_are_selected():
         NearestNeighbourSelection(neighbours=1).weights(source, np.array([[0.9], [10.2]])), [0, 1, 1, 0]
     )
     np.testing.assert_array_equal(NearestNeighbourSelection(neighbours=9).weights(source, np.zeros((1, 1))), 1)
+
+
+def test_kmm_refuses_more_rows_than_memory_can_pair():
+    with pytest.raises(ValueError, match="20001 source examples are too many"):
+        KMM().weights(np.zeros((20_001, 1)), np.zeros((5, 1)))

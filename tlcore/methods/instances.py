@@ -7,6 +7,8 @@ from pydantic import Field
 
 from tlcore.methods.base import Method
 
+MOST_ROWS = 20_000  # a kernel of all pairs then takes 3.2 GB
+
 
 class _Weighted(Method):
     """Σ_source wᵢ·L + Σ_target L from θ₀ = the source model; a subclass says what wᵢ is."""
@@ -38,6 +40,10 @@ class KMM(_Weighted):
 
     def weights(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
         """Solve  min ½ wᵀKw − κᵀw  by accelerated projected gradient (FISTA; Beck & Teboulle 2009); shape (n,)."""
+        if len(source) > MOST_ROWS:
+            raise ValueError(
+                f"kmm: {len(source)} source examples are too many for all their pairs; at most {MOST_ROWS}."
+            )
         bandwidth = _median_squared_distance(np.concatenate([source, target]))
         kernel = np.exp(-_squared_distances(source, source) / bandwidth)
         similarity = np.exp(-_squared_distances(source, target) / bandwidth).mean(1) * len(source)
