@@ -50,8 +50,8 @@ class ItemKNN(_Recommender):
     name = "item_knn"
     reference = "Sarwar et al., WWW 2001"
 
-    neighbours: int = Field(100, ge=1, le=10_000, description="k, how many similar items count for each item.")
-    damping: float = Field(40.0, ge=0, le=1e4, description="h, which keeps rare items from being similar by chance.")
+    neighbours: int = Field(50, ge=1, le=10_000, description="k, how many similar items count for each item.")
+    damping: float = Field(20.0, ge=0, le=1e4, description="h, which keeps rare items from being similar by chance.")
 
     def solve(self, source: Examples | None, target: Examples, answers: int, seed: int) -> Predict:
         """Keep the k largest cosines of each column."""
@@ -80,7 +80,7 @@ class EASE(_Recommender):
     name = "ease"
     reference = "Steck, WWW 2019"
 
-    ridge: float = Field(400.0, gt=0, le=1e6, description="λ, the weight of ‖B‖².")
+    ridge: float = Field(200.0, gt=0, le=1e6, description="λ, the weight of ‖B‖².")
 
     def solve(self, source: Examples | None, target: Examples, answers: int, seed: int) -> Predict:
         """Solve for B on the catalogue of the target."""
@@ -101,7 +101,6 @@ class JointEASE(EASE):
     family = "instance"
     trains_on = ("source", "target")
 
-    ridge: float = Field(200.0, gt=0, le=1e6, description="λ, the weight of ‖B‖².")
     source_weight: float = Field(0.5, ge=0, le=10, description="w, how much an interaction of the source counts.")
 
     def solve(self, source: Examples | None, target: Examples, answers: int, seed: int) -> Predict:
@@ -161,7 +160,9 @@ class CMF(ALS):
     reference = "Singh & Gordon, KDD 2008"
     trains_on = ("source", "target")
 
-    confidence: float = Field(5.0, gt=0, le=1e4, description="α, how much more a choice counts than a gap.")
+    factors: int = Field(64, ge=1, le=1024, description="Length of each user's and each item's vector.")
+    ridge: float = Field(80.0, gt=0, le=1e6, description="λ, the weight of ‖U‖² + ‖V‖².")
+    confidence: float = Field(20.0, gt=0, le=1e4, description="α, how much more a choice counts than a gap.")
 
 
 def _ease(chosen: csr_matrix, ridge: float) -> Predict:

@@ -107,8 +107,8 @@ class Films(Recommendation):
         "terms: research use, no redistribution, no commercial use without permission)."
     )
     genres = {
-        "children": ("Children's",),
-        "thriller-crime": ("Thriller", "Crime"),
+        "children": ("Children's", "Animation"),
+        "crime-mystery": ("Crime", "Mystery", "Film-Noir"),
         "scifi-fantasy": ("Sci-Fi", "Fantasy"),
         "romance": ("Romance",),
     }
