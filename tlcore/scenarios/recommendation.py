@@ -49,8 +49,7 @@ class Recommendation(Scenario):
 
         from tlcore.network import Network
 
-        users = 1 + max(int(examples.inputs.max()) for examples in (domains.source, domains.pool, domains.test))
-        lookup = nn.Embedding(users, self.factors)
+        lookup = nn.Embedding(_users(domains), self.factors)
         nn.init.normal_(lookup.weight, std=0.1)
         return Network([nn.Sequential(lookup, nn.Dropout(self.dropout))], nn.Linear(self.factors, domains.answers))
 
@@ -73,10 +72,13 @@ def interactions(examples: Examples, domains: Domains) -> csr_matrix:
     """Return the target's interactions as a matrix of users and the target's items."""
     from scipy.sparse import csr_matrix
 
-    users = 1 + max(int(part.inputs.max()) for part in (domains.source, domains.pool, domains.test))
     cells = (examples.inputs, examples.answers - domains.first_target_answer)
-    shape = (users, domains.answers - domains.first_target_answer)
+    shape = (_users(domains), domains.answers - domains.first_target_answer)
     return csr_matrix((np.ones(len(examples), np.float32), cells), shape)
+
+
+def _users(domains: Domains) -> int:
+    return 1 + max(int(part.inputs.max()) for part in (domains.source, domains.pool, domains.test))
 
 
 def leave_last_out(user: np.ndarray, item: np.ndarray, time: np.ndarray) -> tuple[Examples, Examples]:
