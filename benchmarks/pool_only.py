@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from sklearn.model_selection import train_test_split
@@ -23,7 +24,7 @@ def pool_only(name: str) -> Iterator[None]:
     scenario = SCENARIOS[name]
 
     class PoolOnly(type(scenario)):  # type: ignore[misc]
-        def domains(self, source: str, target: str) -> Domains:
+        def domains(self, source: Any, target: Any) -> Domains:
             whole = scenario.domains(source, target)
             if scenario.task == "ranking":
                 pool, test = leave_last_out(whole.pool.inputs, whole.pool.answers, np.arange(len(whole.pool)))

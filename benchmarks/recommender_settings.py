@@ -8,6 +8,7 @@ interactions are not touched.
 
 import argparse
 from itertools import product
+from typing import Any
 
 import numpy as np
 
@@ -16,13 +17,18 @@ from tlcore.experiment import Experiment
 from tlcore.scenarios import SCENARIOS
 from tlcore.trial import execute
 
-GRIDS: dict[str, dict[str, list[float]]] = {
+GRIDS: dict[str, dict[str, list[Any]]] = {
     "popularity": {},
     "item_knn": {"neighbours": [20, 50, 100, 400], "damping": [0, 5, 10, 20, 40]},
     "ease": {"ridge": [10, 20, 50, 100, 200, 400, 800]},
     "joint_ease": {"ridge": [100, 200, 400, 800, 1600], "source_weight": [0.25, 0.5, 1.0, 2.0]},
     "als": {"factors": [8, 16, 32], "ridge": [10, 20, 40, 80, 160], "confidence": [5, 10, 20]},
     "cmf": {"factors": [16, 32, 64], "ridge": [10, 20, 40, 80], "confidence": [5, 10, 20]},
+    "bpr": {"factors": [8, 32], "ridge": [0.01, 0.1, 0.3], "step_size": [0.01, 0.03, 0.1], "iterations": [10, 30, 100]},
+    "emcdr": {"mapping": ["linear", "mlp"], "mapped_choices": [0, 2, 5, 10, 20, 50]},
+    "lightgcn": {"hops": [1, 2, 3], "learning_rate": [5e-3, 1e-2]},
+    "joint_lightgcn": {"hops": [1, 2], "learning_rate": [5e-3]},
+    "conet": {"layers": [1], "learning_rate": [1e-3, 2e-3, 5e-3]},
     "from_scratch": {"learning_rate": [2e-3, 5e-3, 1e-2, 2e-2]},
     "fine_tune": {"learning_rate": [2e-3, 5e-3, 1e-2, 2e-2]},
     "frozen": {"learning_rate": [5e-3, 1e-2, 2e-2]},
@@ -37,7 +43,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--best", type=int, default=3, help="how many settings to print for each method")
     arguments = parser.parse_args()
-    targets = [target for _, target in SCENARIOS["films"].pairs]
+    targets = list(SCENARIOS["films"].genres)
     print("| method | settings | mean recall@10 | " + " | ".join(targets) + " |")
     print("|" + "---|" * (len(targets) + 3))
     with pool_only("films"):
@@ -55,7 +61,7 @@ def main() -> None:
                 rows.append((float(np.mean(scores)), settings, scores))
             rows.sort(key=lambda row: -row[0])
             for mean, settings, scores in rows[: arguments.best]:
-                said = ", ".join(f"{key} {value:g}" for key, value in settings.items()) or "–"
+                said = ", ".join(f"{key} {value}" for key, value in settings.items()) or "–"
                 cells = " | ".join(f"{score:.3f}" for score in scores)
                 print(f"| {name} | {said} | {mean:.3f} | {cells} |", flush=True)
 

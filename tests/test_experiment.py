@@ -90,7 +90,7 @@ def test_every_preset_can_run(preset):
 
 
 def test_the_baseline_runs_first():
-    for scenario, baseline in (("digits", "from_scratch"), ("films", "als")):
+    for scenario, baseline in (("digits", "from_scratch"), ("films", "best_from_scratch")):
         methods = applicable(scenario, "inductive")
         trials = Experiment.build({"scenario": scenario, "methods": methods, "budgets": [20, 5]}).trials()
         assert (trials[0].method.name, trials[0].budget) == (baseline, 5)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from tlcore.errors import SpecificationError, first_line, one_of
 from tlcore.methods.base import Setting
+
+if TYPE_CHECKING:
+    from tlcore.datasets.own import OwnFile
+    from tlcore.scenarios.base import Domains, Scenario
 
 PRESETS = Path(__file__).parent / "presets"
 FIRST_PRESET = "digits-quick"
@@ -65,8 +69,13 @@ class Experiment(BaseModel):
     name: str = Field("", description="What a person calls this experiment.")
     description: str = Field("", description="What it is meant to show, in a sentence.")
     scenario: str = Field("digits", description="Which problem: see `python -m tlcore list scenarios`.")
-    source: str = Field("", description="Source domain; empty: the scenario's first.")
-    target: str = Field("", description="Target domain; empty: the scenario's first.")
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="The scenario's own choices; each may also stand beside the other fields."
+    )
+    source: str | dict[str, Any] = Field(
+        "", description="Source domain by name, empty: the scenario's first; or a file: source.path and its columns."
+    )
+    target: str | dict[str, Any] = Field("", description="Target domain, as the source.")
     setting: Setting = Field("inductive", description="inductive: a few target labels; transductive: none.")
     methods: Annotated[list[MethodChoice], BeforeValidator(_split)] = Field(
         default_factory=lambda: [MethodChoice(name="from_scratch"), MethodChoice(name="fine_tune")],
@@ -90,6 +99,20 @@ class Experiment(BaseModel):
         0.01, ge=0, lt=1, description="Region of practical equivalence: gaps within ± this do not matter."
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _gather_options(cls, fields: Any) -> Any:
+        """Move the scenario's own choices from beside the other fields to where they are kept."""
+        from tlcore.scenarios import SCENARIOS
+
+        if not isinstance(fields, dict) or not isinstance(fields.get("options", {}), dict):
+            return fields
+        name = fields.get("scenario", cls.model_fields["scenario"].default)
+        known = type(SCENARIOS[name]).model_fields if isinstance(name, str) and name in SCENARIOS else {}
+        beside = {key: fields[key] for key in fields if key in known}
+        rest = {key: value for key, value in fields.items() if key not in known}
+        return {**rest, "options": {**rest.get("options", {}), **beside}} if beside else rest
+
     @model_validator(mode="after")
     def _possible(self) -> Experiment:
         from tlcore.methods import METHODS
@@ -97,14 +120,8 @@ class Experiment(BaseModel):
 
         if self.scenario not in SCENARIOS:
             raise one_of("scenario", self.scenario, SCENARIOS)
-        scenario = SCENARIOS[self.scenario]
-        pairs = scenario.pairs
-        self.source = self.source or next((s for s, t in pairs if self.target in ("", t)), pairs[0][0])
-        self.target = self.target or next((t for s, t in pairs if s == self.source), pairs[0][1])
-        if self.source not in {source for source, _ in pairs}:
-            raise one_of("source", self.source, dict.fromkeys(source for source, _ in pairs))
-        if (self.source, self.target) not in pairs:
-            raise one_of("target", self.target, [target for source, target in pairs if source == self.source])
+        scenario = self.where
+        self._find_domains(scenario)
         if self.setting not in scenario.settings:
             raise one_of("setting", self.setting, scenario.settings)
         self.metric = self.metric or scenario.headline[0]
@@ -146,12 +163,90 @@ class Experiment(BaseModel):
                 raise SpecificationError("device: 'cuda' was asked for and this machine has none. Allowed: cpu.")
         return self
 
+    def _find_domains(self, scenario: Scenario) -> None:
+        """Fill in the domains that were left open, and refuse those that the scenario does not have."""
+        if scenario.own:
+            for which in ("source", "target"):
+                self._own_file(which)
+            return
+        for which, domain in (("source", self.source), ("target", self.target)):
+            if isinstance(domain, dict):
+                raise SpecificationError(f"{which}: {self.scenario} has its own data and takes no file.")
+        pairs = scenario.pairs
+        self.source = self.source or next((s for s, t in pairs if self.target in ("", t)), pairs[0][0])
+        self.target = self.target or next((t for s, t in pairs if s == self.source), pairs[0][1])
+        if self.source not in {source for source, _ in pairs}:
+            raise one_of("source", self.source, dict.fromkeys(source for source, _ in pairs))
+        if (self.source, self.target) not in pairs:
+            raise one_of("target", self.target, [target for source, target in pairs if source == self.source])
+
+    def _own_file(self, which: str) -> OwnFile:
+        """Return the file of a domain; whether it is there is looked at in `checked`."""
+        kind, fields = self.where.own, getattr(self, which)
+        assert kind
+        if not fields:
+            raise SpecificationError(f"{which}.path: missing; {self.scenario} needs a file of yours for the {which}.")
+        try:
+            return kind.model_validate({"path": fields} if isinstance(fields, str) else fields)
+        except ValidationError as error:
+            raise SpecificationError(f"{which}.{first_line(error, list(kind.model_fields))}") from None
+
+    @property
+    def where(self) -> Scenario:
+        """The scenario with the options chosen here."""
+        from tlcore.scenarios import SCENARIOS
+
+        return SCENARIOS[self.scenario].configure(self.options)
+
+    def domains(self) -> Domains:
+        """Load the domains; what a file of one's own lacks is said with the name of the field."""
+        scenario = self.where
+        if not scenario.own:
+            return scenario.domains(self.source, self.target)
+        return scenario.domains(self._own_file("source"), self._own_file("target"))
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """What a person calls the source and the target."""
+        if not self.where.own:
+            return str(self.source), str(self.target)
+        return self._own_file("source").name, self._own_file("target").name
+
+    def checked(self) -> Experiment:
+        """Return the same experiment after a look at the data, files pinned by path and checksum.
+
+        Raises
+        ------
+        SpecificationError
+            If a file cannot be used, or a method cannot be used between these domains.
+        """
+        from tlcore.methods import METHODS
+
+        scenario, experiment = self.where, self
+        if scenario.own:
+            pinned = {}
+            for which in ("source", "target"):
+                try:
+                    pinned[which] = self._own_file(which).pinned().model_dump()
+                except SpecificationError as error:
+                    raise SpecificationError(f"{which}.{error}") from None
+            experiment = self.model_copy(update=pinned)
+        domains = experiment.domains()
+        for choice in self.methods:
+            why = scenario.refusal(METHODS[choice.name].configure(choice.settings), domains)
+            if why:
+                able = [
+                    name
+                    for name in applicable(self.scenario, self.setting)
+                    if not scenario.refusal(METHODS[name].configure({}), domains)
+                ]
+                raise SpecificationError(f"methods: {choice.name!r} {why}. Allowed here: {', '.join(able)}.")
+        return experiment
+
     @property
     def baseline(self) -> str:
         """What the verdicts compare with: from scratch, or with no target label the untouched source model."""
-        from tlcore.scenarios import SCENARIOS
-
-        return SCENARIOS[self.scenario].baseline if self.setting == "inductive" else "source_only"
+        return self.where.baseline if self.setting == "inductive" else "source_only"
 
     def trials(self) -> list[Trial]:
         """Return one trial for each method, budget and seed, in the order in which they should run.

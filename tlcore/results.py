@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 TRIAL_COLUMNS = (
     "scenario", "source", "target", "setting", "method", "family", "budget", "seed",
-    "status", "error", "seconds", "n_train", "trained_parameters",
+    "status", "error", "note", "seconds", "n_train", "trained_parameters",
 )  # fmt: skip
 
 
@@ -30,14 +30,19 @@ class TrialResult:
     curves : list of dict
         One row an epoch: ``epoch``, ``task_loss``, ``regulariser``, ``transfer_loss`` (the parts of the
         objective, each before its weight λ or β), ``validation_loss`` (nan where there is no validation data).
-    examples : dict of str to ndarray, each of shape (n_test,)
-        ``truth`` and ``predicted`` (class indices), and the per-example scores of the metrics that decompose;
-        in the same order for every trial of an experiment, which is what pairs them.
+    examples : dict of str to ndarray, each of shape (n_test, ...)
+        The per-example scores of the metrics that decompose, in the same order for every trial of an experiment, which
+        is what pairs them. Of classification also ``truth`` and ``predicted`` (class indices); of ranking ``user``,
+        ``known`` and ``elsewhere`` (choices of the user in training, in the target and in the source), and for the
+        first test users ``shown`` (items, best first).
+    note : str
+        What the method wants to say about it, such as what it chose.
     """
 
     metrics: dict[str, float]
     curves: list[dict[str, float]] = field(default_factory=list)
     examples: dict[str, np.ndarray] = field(default_factory=dict)
+    note: str = ""
 
 
 @dataclass
@@ -96,10 +101,9 @@ class Results:
 
         from tlcore.evaluation.verdict import Verdict, gap_table, judge
         from tlcore.methods import METHODS
-        from tlcore.scenarios import SCENARIOS
 
         experiment = self.experiment
-        scenario = SCENARIOS[experiment.scenario]
+        scenario = experiment.where
         metric = scenario.metrics[experiment.metric]
         scores = {
             (r.trial.method.label, r.trial.budget, r.trial.seed): r.result.examples[experiment.metric]
@@ -151,9 +155,7 @@ class Results:
 
     def confusion(self, method: str, budget: int) -> np.ndarray:
         """Return the confusion matrix summed over seeds, shape (classes, classes); rows are the truth."""
-        from tlcore.scenarios import SCENARIOS
-
-        classes = len(SCENARIOS[self.experiment.scenario].classes)
+        classes = len(self.experiment.where.classes)
         matrix = np.zeros((classes, classes), dtype=int)
         for record in self.records:
             if record.result and (record.trial.method.label, record.trial.budget) == (method, budget):
@@ -168,8 +170,8 @@ def _trial_row(record: TrialRecord) -> dict[str, Any]:
     trial, experiment = record.trial, record.trial.experiment
     return {
         "scenario": experiment.scenario,
-        "source": experiment.source,
-        "target": experiment.target,
+        "source": experiment.names[0],
+        "target": experiment.names[1],
         "setting": experiment.setting,
         "method": trial.method.label,
         "family": METHODS[trial.method.name].family,
@@ -177,5 +179,6 @@ def _trial_row(record: TrialRecord) -> dict[str, Any]:
         "seed": trial.seed,
         "status": record.status,
         "error": record.error,
+        "note": record.result.note if record.result else "",
         **(record.result.metrics if record.result else {}),
     }

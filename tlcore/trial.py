@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from tlcore.experiment import Experiment, Trial
-    from tlcore.methods.base import Method
+    from tlcore.methods.base import Method, Predict
     from tlcore.network import Network
     from tlcore.objective import Labelled, Problem, Schedule
-    from tlcore.scenarios.base import Domains, Examples, Predict, Scenario
+    from tlcore.scenarios.base import Domains, Examples, Scenario
 
 
 def needs_source_model(trial: Trial) -> bool:
@@ -57,18 +57,17 @@ def execute(trial: Trial, should_stop: Callable[[], bool] = never) -> TrialResul
     import torch
     from threadpoolctl import threadpool_limits
 
-    from tlcore.scenarios import SCENARIOS
-
     torch.set_num_threads(1)
     threadpool_limits(1)  # numpy's linear algebra too
     began = time.perf_counter()
     experiment, method = trial.experiment, _method(trial)
-    scenario = SCENARIOS[experiment.scenario]
-    domains = scenario.domains(experiment.source, experiment.target)
+    scenario = experiment.where
+    domains = experiment.domains()
     training, validation = scenario.spend(domains.pool, trial.budget, trial.seed)
     if method.overrides("solve"):
         source = domains.source if "source" in method.trains_on else None
-        fitted = _Fitted(method.solve(source, training, domains.answers, trial.seed), len(training) + len(source or ()))
+        solution = method.solve(source, training, domains.answers, trial.seed)
+        fitted = _Fitted(solution.predict, len(training) + len(source or ()), note=solution.note)
     else:
         fitted = _train(method, scenario, domains, training, validation, trial, should_stop)
     metrics, examples = scenario.evaluate(fitted.predict, domains, training)
@@ -77,7 +76,7 @@ def execute(trial: Trial, should_stop: Callable[[], bool] = never) -> TrialResul
         "n_train": fitted.n_train,
         "trained_parameters": fitted.trained_parameters,
     }
-    return TrialResult(metrics, fitted.curves, examples)
+    return TrialResult(metrics, fitted.curves, examples, fitted.note)
 
 
 @dataclass
@@ -88,6 +87,7 @@ class _Fitted:
     n_train: int
     trained_parameters: int = 0
     curves: list[dict[str, float]] = field(default_factory=list)
+    note: str = ""
 
 
 def _train(
@@ -105,6 +105,7 @@ def _train(
     device = trial.experiment.device
     source_model = _source_model(trial.experiment, trial.seed, should_stop) if method.needs_source_model else None
     space = _space(method, scenario, domains, source_model, trial)
+    space.network = method.network(space.network, domains.source if "source" in method.trains_on else None, training)
     problem = _problem(method, scenario, domains, training, validation, source_model, space, device)
     network = space.network.to(device)
     curves = minimise(network, method, problem, _schedule(trial, method, scenario), trial.seed, should_stop)
@@ -219,13 +220,12 @@ def _source_model(experiment: Experiment, seed: int, should_stop: Callable[[], b
     from tlcore.artefacts import kept
     from tlcore.methods.baselines import FromScratch
     from tlcore.objective import Labelled, Problem, Schedule, minimise
-    from tlcore.scenarios import SCENARIOS
 
-    scenario = SCENARIOS[experiment.scenario]
+    scenario = experiment.where
     schedule = Schedule(experiment.epochs or scenario.epochs, scenario.max_steps, scenario.batch_size, 0.0, 0.0)
     torch.set_num_threads(1)
     torch.manual_seed(seed)
-    domains = scenario.domains(experiment.source, experiment.target)
+    domains = experiment.domains()
     network = scenario.network(domains).to(experiment.device)
 
     def train() -> dict[str, Tensor]:
@@ -238,7 +238,7 @@ def _source_model(experiment: Experiment, seed: int, should_stop: Callable[[], b
 
     parts = (
         "source model",
-        experiment.scenario,
+        repr(scenario),
         experiment.source,
         experiment.target,
         schedule,

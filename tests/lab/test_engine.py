@@ -166,14 +166,15 @@ def test_starting_the_engine_twice_is_starting_it_once(engine):
 
 
 def test_an_idle_engine_that_runs_older_code_is_replaced_and_a_busy_one_is_not(engine, home):
+    run_id = slow_run(trials=1)
     record = json.loads((home / "engine.json").read_text())
     (home / "engine.json").write_text(json.dumps({**record, "code": "older"}))
-    run_id = slow_run(trials=1)
+    lab.start_engine()
     assert lab.engine_status()["pid"] == engine["pid"]
     lab.cancel(run_id)
     lab.wait(run_id)
 
-    lab.start_engine()
+    lab.submit(tiny("from_scratch"))
 
     assert lab.engine_status()["pid"] != engine["pid"]
 

@@ -17,7 +17,8 @@ def world(seed: int = 0):
     """Source and target interactions of the same users, and the target's matrix."""
     rng = np.random.default_rng(seed)
     chosen = rng.random((USERS, ITEMS)) < 0.3
-    chosen[:, 0] |= True  # nobody is left out, and no item is
+    chosen[:, 0] |= True  # nobody is left out in either catalogue, and no item is
+    chosen[np.arange(USERS), rng.integers(SOURCE_ITEMS, ITEMS, USERS)] |= True
     chosen[0] |= True
     pairs = np.nonzero(chosen)
     in_source = pairs[1] < SOURCE_ITEMS
@@ -26,7 +27,7 @@ def world(seed: int = 0):
 
 
 def scores(method, *, source=None, target):
-    return method.solve(source, target, ITEMS, 0)(np.arange(USERS))
+    return method.solve(source, target, ITEMS, 0).predict(np.arange(USERS))
 
 
 def test_ease_is_a_ridge_regression_of_each_item_on_the_others():
@@ -106,7 +107,9 @@ def test_a_user_of_whom_nothing_is_known_gets_an_answer():
     _, target, _ = world(5)
     few = target[target.inputs < 20]
     for method in (EASE(), ItemKNN(), Popularity()):
-        assert np.isfinite(method.solve(None, few, ITEMS, 0)(np.array([3, 35]))).all()
+        predict = method.solve(None, few, ITEMS, 0).predict
+        np.testing.assert_array_equal(predict(np.array([35]))[0], np.bincount(few.answers, minlength=ITEMS))
+        assert np.isfinite(predict(np.array([3, 35]))).all()
 
 
 def test_on_films_the_source_helps():

@@ -23,7 +23,8 @@ def test_each_users_last_choice_is_the_test_and_the_pool_is_earlier():
         user = films["user"][i] - 1
         latest[user] = max(latest.get(user, 0), films["time"][i])
     counts = np.bincount([films["user"][i] - 1 for i in rows])
-    assert sorted(domains.test.inputs) == [user for user in sorted(latest) if counts[user] > 1]
+    tested = [int(domains.input_names[user]) - 1 for user in domains.test.inputs]
+    assert tested == [user for user in sorted(latest) if counts[user] > 1]
     assert len(domains.pool) + len(domains.test) == counts[counts > 1].sum()
     assert domains.first_target_answer == sum(not genres for genres in target)
 
@@ -46,7 +47,7 @@ def test_a_budget_is_at_most_so_many_interactions_of_each_user():
     scenario = SCENARIOS["films"]
     pool = scenario.domains("other-films", "romance").pool
     training, validation = scenario.spend(pool, 3, 0)
-    had, kept = np.bincount(pool.inputs, minlength=943), np.bincount(training.inputs, minlength=943)
+    had, kept = (np.bincount(part.inputs, minlength=943) for part in (pool, training))
     np.testing.assert_array_equal(kept, had.clip(max=3))
     assert not len(validation)
 
@@ -64,7 +65,7 @@ def test_the_loss_is_a_softmax_over_the_items_own_catalogue():
 def test_interactions_have_the_targets_items_only():
     domains = SCENARIOS["films"].domains("other-films", "children")
     matrix = interactions(domains.test, domains)
-    assert matrix.shape == (943, domains.answers - domains.first_target_answer)
+    assert matrix.shape == (len(domains.input_names), domains.answers - domains.first_target_answer)
     assert matrix.sum() == len(domains.test)
 
 

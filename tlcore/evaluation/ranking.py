@@ -19,13 +19,18 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 K = 10
+LENGTHS = (1, 5, 10, 20, 50)
+"""Lengths of the list for which recall is told; the curve of recall@k is drawn from these."""
 CELLS = 2**24  # scores at once: 64 MB of float32 however large the catalogue
 TIE_SEED = 20_200_823
 
 RANKING: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric("recall@10", "recall@10", True, "Share of what a user really chose that is among the ten shown."),
+        *(
+            Metric(f"recall@{k}", f"recall@{k}", True, f"Share of what a user really chose among the first {k} shown.")
+            for k in LENGTHS
+        ),
         Metric("ndcg@10", "NDCG@10", True, "As recall@10, and a hit counts more the higher it stands."),
         Metric("hit_rate@10", "hit rate@10", True, "Share of users with at least one hit among the ten shown."),
         Metric("mrr", "mean reciprocal rank", True, "One over the place of the first hit in the whole ranking."),
@@ -36,7 +41,7 @@ RANKING: dict[str, Metric] = {
         ),
     )
 }  # fmt: skip
-PER_USER = ("recall@10", "ndcg@10", "hit_rate@10", "mrr")
+PER_USER = (*(f"recall@{k}" for k in LENGTHS), "ndcg@10", "hit_rate@10", "mrr")
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ def rank(score: Callable[[np.ndarray], np.ndarray], seen: csr_matrix, held_out: 
 
     For a user with the set H of held-out items, of which the j-th shown is rel_j ∈ {0, 1} ::
 
-        recall@K = |shown ∩ H| / |H|          hit_rate@K = [|shown ∩ H| > 0]          mrr = 1 / rank of H's first
+        recall@k = |first k ∩ H| / |H|        hit_rate@K = [|shown ∩ H| > 0]          mrr = 1 / rank of H's first
         ndcg@K   = Σ_j rel_j / log₂(j + 1)  /  Σ_{j ≤ min(K, |H|)} 1 / log₂(j + 1)
 
     Ties go by one fixed random order of the items, so that a recommender gains nothing from the catalogue's order.
@@ -98,7 +103,7 @@ def rank(score: Callable[[np.ndarray], np.ndarray], seen: csr_matrix, held_out: 
         _rank_block(score(rows), seen[rows], held_out[rows], order)
         for rows in np.split(users, range(block, len(users), block))
     ]
-    top = np.concatenate([part[0] for part in parts])
+    top = np.concatenate([part[0] for part in parts])[:, :K]
     per_user = {name: np.concatenate([part[1][name] for part in parts]) for name in PER_USER}
     shown = top[top >= 0]
     share = (np.asarray((seen > 0).sum(0)).ravel() + 1) / (seen.shape[0] + 1)  # + 1: nobody has seen some items
@@ -117,18 +122,19 @@ def _rank_block(
         raise ValueError("Scores must be numbers, but some are NaN.")
     hidden = seen.tocoo()
     scores[hidden.row, hidden.col] = -np.inf
-    top = _largest(scores, min(K, scores.shape[1]), order)
+    top = _largest(scores, min(max(LENGTHS), scores.shape[1]), order)
     nothing_left = np.isneginf(np.take_along_axis(scores, top, 1))
     wanted, rows = held_out.tocoo(), np.arange(len(top))[:, None]
     items = scores.shape[1]
     hits = np.isin(rows * items + top, wanted.row.astype(np.int64) * items + wanted.col) & ~nothing_left
-    per_place = 1 / np.log2(np.arange(2, top.shape[1] + 2))
+    shown = hits[:, :K]
+    per_place = 1 / np.log2(np.arange(2, shown.shape[1] + 2))
     count = np.diff(held_out.indptr)
     ideal = np.concatenate([[0], np.cumsum(per_place)])[np.minimum(count, len(per_place))]
     return np.where(nothing_left, -1, top), {
-        "recall@10": hits.sum(1) / count,
-        "ndcg@10": hits @ per_place / ideal,
-        "hit_rate@10": hits.any(1).astype(float),
+        **{f"recall@{k}": hits[:, :k].sum(1) / count for k in LENGTHS},
+        "ndcg@10": shown @ per_place / ideal,
+        "hit_rate@10": shown.any(1).astype(float),
         "mrr": 1 / _first_rank(scores, held_out, order),
     }
 

@@ -43,13 +43,20 @@ def submit(experiment: Experiment, workers: int | None = None) -> str:
     experiment : Experiment
     workers : int, optional
         How many of its trials may be at work at once; None: as many as there are workers.
+
+    Raises
+    ------
+    SpecificationError
+        If its data cannot be used: see `Experiment.checked`.
     """
     from tlcore.errors import SpecificationError
 
     if workers is not None and workers < 1:
         raise SpecificationError(f"workers: {workers} is out of range. Allowed: 1 and more.")
-    run_id = _store().add(experiment, workers)
-    start_engine()
+    checked = experiment.checked()
+    start_engine()  # before the run is there, so that an idle engine with older code does not count as busy
+    run_id = _store().add(checked, workers)
+    start_engine()  # and after, as it may have ended by itself in between
     return run_id
 
 

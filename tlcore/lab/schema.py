@@ -63,6 +63,7 @@ RESULTS = sa.Table(
     sa.Column("metrics", sa.Text, nullable=False),
     sa.Column("curves", sa.Text, nullable=False),
     sa.Column("examples", sa.LargeBinary, nullable=False),
+    sa.Column("note", sa.Text, nullable=False, server_default=""),
     sa.UniqueConstraint("trial_id"),
 )
 """What a trial left behind: one row a trial, whatever happened on the way there."""
@@ -72,10 +73,16 @@ def _first_tables(connection: sa.Connection) -> None:
     METADATA.create_all(connection, tables=[RUNS, TRIALS, RESULTS])
 
 
-MIGRATIONS: list[Callable[[sa.Connection], None]] = [_first_tables]
+def _notes(connection: sa.Connection) -> None:
+    """What a trial says about itself. A store made today has the column from its first table on."""
+    if "note" not in {column["name"] for column in sa.inspect(connection).get_columns("results")}:
+        connection.execute(sa.text("ALTER TABLE results ADD COLUMN note TEXT NOT NULL DEFAULT ''"))
+
+
+MIGRATIONS: list[Callable[[sa.Connection], None]] = [_first_tables, _notes]
 """In order; the store's version is how many of them it has seen. Add to the end, never change one.
 
-The day a second one is added, `_first_tables` gets its own copy of the tables as they are today.
+The first makes the tables as they are now, so each later one must ask whether there is anything left to do.
 """
 
 

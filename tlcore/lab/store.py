@@ -79,7 +79,7 @@ class Store:
         run_id = _new_id(now)
         run = {
             "id": run_id,
-            "name": experiment.name or f"{experiment.scenario}: {experiment.source} → {experiment.target}",
+            "name": experiment.name or f"{experiment.scenario}: {' → '.join(experiment.names)}",
             "spec": experiment.model_dump_json(),
             "workers": workers,
             "status": "queued",
@@ -494,10 +494,11 @@ def _packed(result: TrialResult) -> dict[str, Any]:
         "metrics": json.dumps(result.metrics, default=float),  # numpy's scalars are numbers too
         "curves": json.dumps(result.curves, default=float),
         "examples": file.getvalue(),
+        "note": result.note,
     }
 
 
 def _unpacked(row: Any) -> TrialResult:
     with np.load(BytesIO(row.examples), allow_pickle=False) as arrays:
         examples = {name: arrays[name] for name in arrays.files}
-    return TrialResult(json.loads(row.metrics), json.loads(row.curves), examples)
+    return TrialResult(json.loads(row.metrics), json.loads(row.curves), examples, row.note)

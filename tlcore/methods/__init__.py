@@ -5,10 +5,11 @@ A module of a family is imported without torch: what a form or a list needs is t
 
 from tlcore.methods.base import Method
 from tlcore.methods.baselines import FromScratch, Pooled, SourceOnly
+from tlcore.methods.collaborative import CoNet, JointLightGCN, LightGCN
 from tlcore.methods.features import CORAL, DANN, MMD, FeatureExtraction
 from tlcore.methods.instances import KMM, NearestNeighbourSelection
 from tlcore.methods.parameters import L2SP, FineTune, Frozen, GradualUnfreeze
-from tlcore.methods.recommenders import ALS, CMF, EASE, ItemKNN, JointEASE, Popularity
+from tlcore.methods.recommenders import ALS, BPR, CMF, EASE, EMCDR, BestFromScratch, ItemKNN, JointEASE, Popularity
 
 METHODS: dict[str, type[Method]] = {}
 
@@ -40,11 +41,17 @@ for _method in (
     DANN,
     KMM,
     NearestNeighbourSelection,
+    BestFromScratch,
     Popularity,
     ItemKNN,
     EASE,
     ALS,
+    BPR,
+    LightGCN,
     JointEASE,
     CMF,
+    EMCDR,
+    JointLightGCN,
+    CoNet,
 ):
     register(_method)

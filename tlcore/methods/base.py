@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -15,12 +15,21 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from tlcore.network import Network
-    from tlcore.scenarios.base import Examples, Predict
+    from tlcore.scenarios.base import Examples
 
 Family = Literal["baseline", "parameter", "feature", "instance"]
 Setting = Literal["inductive", "transductive"]
 Task = Literal["classification", "ranking"]
 FeatureMap = Callable[["np.ndarray"], "np.ndarray"]
+Predict = Callable[["np.ndarray"], "np.ndarray"]
+"""Inputs (n, ...) to outputs (n, K), before any softmax."""
+
+
+class Solution(NamedTuple):
+    """What a solver found, and what it wants to say about it."""
+
+    predict: Predict
+    note: str = ""
 
 
 @dataclass
@@ -104,6 +113,15 @@ class Method(BaseModel):
         """Whether anything comes from the source at all; a verdict is about those that do."""
         return self.needs_source_model or self.needs_source_data
 
+    @property
+    def needs_shared_inputs(self) -> bool:
+        """Whether the source model must know the target's inputs, which is a question where inputs are looked up.
+
+        A user whom the source model has never seen has random features there: nothing to freeze or to compare.
+        """
+        frozen = self.starts_from == "source" and self.trainable_groups(10**6, 10**3) < 10**3
+        return self.on_features or frozen or self.overrides("weights")
+
     def overrides(self, hook: str) -> bool:
         """Whether this method chooses the part behind a hook."""
         return getattr(type(self), hook) is not getattr(Method, hook)
@@ -126,10 +144,17 @@ class Method(BaseModel):
         """R(θ), before its weight λ; ``start`` is θ₀ by parameter name."""
         return None
 
-    def solve(self, source: Examples | None, target: Examples, answers: int, seed: int) -> Predict:
-        """Return the minimiser where it has a closed form or a solver of its own: inputs (n, ...) to outputs (n, K).
+    def network(self, network: Network, source: Examples | None, target: Examples) -> Network:
+        """f: the scenario's network at θ₀ as it is, or another one that is built on its parts.
 
-        Instead of the loop. ``source`` is None unless the method trains on it; ``answers`` is K.
+        ``source`` and ``target`` are the labelled examples; ``source`` is None unless the method trains on it.
+        """
+        return network
+
+    def solve(self, source: Examples | None, target: Examples, answers: int, seed: int) -> Solution:
+        """Return the minimiser where it has a closed form or a solver of its own, instead of the loop.
+
+        ``source`` is None unless the method trains on it; ``answers`` is K.
         """
         raise TypeError(f"{self.name} is minimised by the loop")
 

@@ -2,25 +2,46 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from abc import abstractmethod
+from functools import reduce
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
-from tlcore.methods.base import Family, Method
+from tlcore.methods.base import Family, Method, Predict, Solution
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
+    from sklearn.base import RegressorMixin
 
-    from tlcore.scenarios.base import Examples, Predict
+    from tlcore.scenarios.base import Examples
+
+CELLS = 2**24  # similarities at once: 64 MB of float32 however large the catalogue
 
 
 class _Recommender(Method):
-    """Fits X (users, items), ones where a user chose an item; a subclass says how."""
+    """Fits X (users, items), ones where a user chose an item; a subclass says how.
+
+    Users of whom nothing is known get what is popular in the target: no recommender has better to offer them.
+    """
 
     family: ClassVar[Family] = "baseline"
     serves = ("inductive",)
     tasks = ("ranking",)
+
+    def solve(self, source: Examples | None, target: Examples, answers: int, seed: int) -> Solution:
+        """Fit the choices of the domains that the method trains on."""
+        chosen = self.choices(source, target, answers)
+        return Solution(_or_popular(self.fit(chosen, seed), np.diff(chosen.indptr), target, answers))
+
+    def choices(self, source: Examples | None, target: Examples, answers: int) -> csr_matrix:
+        """Return X."""
+        return _matrix([target] if source is None else [source, target], answers)
+
+    @abstractmethod
+    def fit(self, chosen: csr_matrix, seed: int) -> Predict:
+        """Return the scores of users with at least one choice in X."""
 
 
 class Popularity(_Recommender):
@@ -31,10 +52,10 @@ class Popularity(_Recommender):
 
     name = "popularity"
 
-    def solve(self, source: Examples | None, target: Examples, answers: int, seed: int) -> Predict:
+    def fit(self, chosen: csr_matrix, seed: int) -> Predict:
         """Count."""
-        counts = np.bincount(target.answers, minlength=answers).astype(np.float32)
-        return lambda users: np.broadcast_to(counts, (len(users), answers))
+        counts = np.asarray(chosen.sum(0), np.float32).ravel()
+        return lambda users: np.broadcast_to(counts, (len(users), len(counts)))
 
 
 class ItemKNN(_Recommender):
@@ -53,17 +74,25 @@ class ItemKNN(_Recommender):
     neighbours: int = Field(50, ge=1, le=10_000, description="k, how many similar items count for each item.")
     damping: float = Field(20.0, ge=0, le=1e4, description="h, which keeps rare items from being similar by chance.")
 
-    def solve(self, source: Examples | None, target: Examples, answers: int, seed: int) -> Predict:
-        """Keep the k largest cosines of each column."""
-        chosen = _matrix([target], answers)
-        gram = (chosen.T @ chosen).toarray()
-        norms = np.sqrt(gram.diagonal())
-        cosines = gram / np.maximum(np.outer(norms, norms) + self.damping, 1e-12)
-        np.fill_diagonal(cosines, 0)
-        k = min(self.neighbours, answers)
-        smallest_kept = np.partition(cosines, answers - k, axis=0)[answers - k]
-        cosines[cosines < smallest_kept] = 0
-        return lambda users: np.asarray(_rows(chosen, users) @ cosines)
+    def fit(self, chosen: csr_matrix, seed: int) -> Predict:
+        """Keep the k largest cosines of each item, some items at a time."""
+        from scipy.sparse import csr_matrix, vstack
+
+        items = chosen.shape[1]
+        by_item = csr_matrix(chosen.T)
+        norms = np.sqrt(np.asarray(by_item.multiply(by_item).sum(1)).ravel())
+        k, size = min(self.neighbours, items), max(1, CELLS // items)
+        nearest = []
+        for start in range(0, items, size):
+            cosines = (by_item[start : start + size] @ chosen).toarray()
+            rows = np.arange(len(cosines))
+            cosines /= np.maximum(norms[start : start + size, None] * norms + self.damping, 1e-12).astype(np.float32)
+            cosines[rows, start + rows] = 0
+            smallest_kept = np.partition(cosines, items - k, axis=1)[:, [items - k]]
+            cosines[cosines < smallest_kept] = 0
+            nearest.append(csr_matrix(cosines))
+        similar = csr_matrix(vstack(nearest).T)
+        return lambda users: (chosen[users] @ similar).toarray()
 
 
 class EASE(_Recommender):
@@ -81,16 +110,33 @@ class EASE(_Recommender):
     reference = "Steck, WWW 2019"
 
     ridge: float = Field(200.0, gt=0, le=1e6, description="λ, the weight of ‖B‖².")
+    most_items: int = Field(
+        8000, ge=1, le=30_000, description="Only so many items, the most chosen, are in B, which is dense."
+    )
 
-    def solve(self, source: Examples | None, target: Examples, answers: int, seed: int) -> Predict:
-        """Solve for B on the catalogue of the target."""
-        return _ease(_matrix([target], answers), self.ridge)
+    def fit(self, chosen: csr_matrix, seed: int) -> Predict:
+        """Solve for B; an item that nobody chose, or beyond the most chosen, gets no score."""
+        counts = chosen.getnnz(axis=0)
+        columns = np.sort(np.argsort(-counts, kind="stable")[: min(self.most_items, int((counts > 0).sum()))])
+        known = chosen[:, columns]
+        gram = (known.T @ known).toarray().astype(float)
+        gram[np.diag_indices_from(gram)] += self.ridge
+        inverse = np.linalg.inv(gram)
+        weights = (-inverse / inverse.diagonal()).astype(np.float32)
+        np.fill_diagonal(weights, 0)
+
+        def predict(users: np.ndarray) -> np.ndarray:
+            scores = np.zeros((len(users), chosen.shape[1]), np.float32)
+            scores[:, columns] = known[users] @ weights
+            return scores
+
+        return predict
 
 
 class JointEASE(EASE):
     """EASE on both catalogues, the source's columns times w: target items also from what a user chose elsewhere.
 
-    w = 1 pools both; w = 0 is `EASE` on the target alone. It needs users that are in both domains.
+    w = 1 pools both; w = 0 is `EASE` on the target alone. It needs users or items that are in both domains.
 
     References
     ----------
@@ -103,10 +149,10 @@ class JointEASE(EASE):
 
     source_weight: float = Field(0.5, ge=0, le=10, description="w, how much an interaction of the source counts.")
 
-    def solve(self, source: Examples | None, target: Examples, answers: int, seed: int) -> Predict:
-        """Solve for B on both catalogues."""
+    def choices(self, source: Examples | None, target: Examples, answers: int) -> csr_matrix:
+        """Return X with the source's choices as w."""
         assert source is not None
-        return _ease(_matrix([source, target], answers, [self.source_weight, 1.0]), self.ridge)
+        return _matrix([source, target], answers, [self.source_weight, 1.0])
 
 
 class ALS(_Recommender):
@@ -127,28 +173,35 @@ class ALS(_Recommender):
     confidence: float = Field(10.0, gt=0, le=1e4, description="α, how much more a choice counts than a gap.")
     iterations: int = Field(15, ge=1, le=1000, description="Rounds of solving for users, then for items.")
 
-    def solve(self, source: Examples | None, target: Examples, answers: int, seed: int) -> Predict:
-        """Alternate, on the catalogues that the method trains on."""
-        from implicit.als import AlternatingLeastSquares
+    def fit(self, chosen: csr_matrix, seed: int) -> Predict:
+        """Alternate."""
+        user_factors, item_factors = self.factorise(chosen, seed)
+        return lambda users: user_factors[users] @ item_factors.T
 
-        chosen = _matrix([target] if source is None else [source, target], answers)
-        model = AlternatingLeastSquares(
-            factors=self.factors,
-            regularization=self.ridge,
-            alpha=1 + self.confidence,
-            iterations=self.iterations,
-            random_state=seed,
-            num_threads=1,
-            use_gpu=False,
-        )
-        model.fit(chosen, show_progress=False)
-        return lambda users: model.user_factors[users] @ model.item_factors.T
+    def factorise(self, chosen: csr_matrix, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return U (users, factors) and V (items, factors)."""
+        from implicit.als import AlternatingLeastSquares
+        from threadpoolctl import threadpool_limits
+
+        with threadpool_limits(1, "blas"):  # once more, as the import above may just have brought a BLAS along
+            model = AlternatingLeastSquares(
+                factors=self.factors,
+                regularization=self.ridge,
+                alpha=1 + self.confidence,
+                iterations=self.iterations,
+                random_state=seed,
+                num_threads=1,
+                use_gpu=False,
+            )
+            model.fit(chosen, show_progress=False)
+        return model.user_factors, model.item_factors
 
 
 class CMF(ALS):
     """ALS on both catalogues with one vector a user: collective matrix factorisation.
 
-    What a user chose in the source shapes the vector that meets the target's items. Needs users in both domains.
+    What a user chose in the source shapes the vector that meets the target's items; items in both catalogues have one
+    vector too. Needs users or items in both domains.
 
     References
     ----------
@@ -165,38 +218,164 @@ class CMF(ALS):
     confidence: float = Field(20.0, gt=0, le=1e4, description="α, how much more a choice counts than a gap.")
 
 
-def _ease(chosen: csr_matrix, ridge: float) -> Predict:
-    """Return the scores of EASE; an item that nobody chose gets none."""
-    columns = np.flatnonzero(np.asarray(chosen.sum(0)).ravel())
-    known = chosen[:, columns]
-    gram = (known.T @ known).toarray().astype(float)
-    gram[np.diag_indices_from(gram)] += ridge
-    inverse = np.linalg.inv(gram)
-    weights = -inverse / inverse.diagonal()
-    np.fill_diagonal(weights, 0)
+class EMCDR(ALS):
+    """Factorise both domains apart, learn g: U_source → U_target on users in both, and recommend to g(u_source).
+
+    With n known choices in the target a user's vector is  (n·u_target + h·g(u_source)) / (n + h).  h = 0 is the
+    paper's, where only users without any choice in the target are mapped. Made for cold users; needs users in both
+    domains.
+
+    References
+    ----------
+    Man, Shen, Jin & Cheng, Cross-domain recommendation: an embedding and mapping approach, IJCAI 2017.
+    """
+
+    name = "emcdr"
+    family = "feature"
+    reference = "Man et al., IJCAI 2017"
+    trains_on = ("source", "target")
+
+    mapping: Literal["linear", "mlp"] = Field("linear", description="g: a ridge regression, or one hidden layer.")
+    mapped_choices: float = Field(5.0, ge=0, le=1e4, description="h, so many known choices the mapped vector is worth.")
+
+    @property
+    def needs_shared_inputs(self) -> bool:
+        """The mapping is learned on users in both domains."""
+        return True
+
+    def solve(self, source: Examples | None, target: Examples, answers: int, seed: int) -> Solution:
+        """Factorise, map, mix."""
+        assert source is not None
+        users = 1 + int(max(source.inputs.max(), target.inputs.max()))
+        there, here = (_matrix([domain], answers, users=users) for domain in (source, target))
+        elsewhere, known = np.diff(there.indptr), np.diff(here.indptr)
+        both = (elsewhere > 0) & (known > 0)
+        if not both.any():
+            raise ValueError("emcdr learns its mapping from users with choices in both domains; there is none")
+        of_source, _ = self.factorise(there, seed)
+        of_target, item_factors = self.factorise(here, seed)
+        mapped = self._mapping(seed).fit(of_source[both], of_target[both]).predict(of_source).astype(np.float32)
+        trust = np.where(elsewhere > 0, self.mapped_choices or (known == 0), 0.0)[:, None]
+        n = known[:, None]
+        mixed = (n * of_target + trust * mapped) / np.maximum(n + trust, 1e-9)
+        mixed = mixed.astype(np.float32)
+        return Solution(
+            _or_popular(lambda rows: mixed[rows] @ item_factors.T, elsewhere + known, target, answers),
+            f"mapped on {both.sum()} users with choices in both domains",
+        )
+
+    def _mapping(self, seed: int) -> RegressorMixin:
+        from sklearn.linear_model import RidgeCV
+        from sklearn.neural_network import MLPRegressor
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        if self.mapping == "linear":
+            return make_pipeline(StandardScaler(), RidgeCV(np.logspace(-1, 5, 13)))
+        hidden = MLPRegressor(
+            hidden_layer_sizes=(2 * self.factors,), activation="tanh", early_stopping=True, random_state=seed
+        )
+        return make_pipeline(StandardScaler(), hidden)
+
+
+class BPR(_Recommender):
+    """max over U, V of  Σ log σ(uᵤᵀvᵢ − uᵤᵀvⱼ) − λ(‖U‖² + ‖V‖²)  over chosen i and sampled gaps j.
+
+    It learns an order, not values. The `implicit` library takes its gradient steps.
+
+    References
+    ----------
+    Rendle, Freudenthaler, Gantner & Schmidt-Thieme, BPR: Bayesian personalized ranking from implicit feedback, UAI
+    2009.
+    """
+
+    name = "bpr"
+    reference = "Rendle et al., UAI 2009"
+
+    factors: int = Field(32, ge=1, le=1024, description="Length of each user's and each item's vector.")
+    ridge: float = Field(0.05, ge=0, le=10, description="λ, the weight of ‖U‖² + ‖V‖².")
+    step_size: float = Field(0.05, gt=0, le=1, description="Length of a gradient step.")
+    iterations: int = Field(100, ge=1, le=10_000, description="Passes over the choices.")
+
+    def fit(self, chosen: csr_matrix, seed: int) -> Predict:
+        """Climb."""
+        from implicit.bpr import BayesianPersonalizedRanking
+
+        model = BayesianPersonalizedRanking(
+            factors=self.factors,
+            learning_rate=self.step_size,
+            regularization=self.ridge,
+            iterations=self.iterations,
+            random_state=seed,
+            num_threads=1,
+            use_gpu=False,
+        )
+        model.fit(chosen, show_progress=False)
+        return lambda users: model.user_factors[users] @ model.item_factors.T
+
+
+class BestFromScratch(_Recommender):
+    """The best of `ALS`, `EASE`, `ItemKNN`, `BPR` and `Popularity`, chosen within the label budget.
+
+    One choice of each user with two or more is held out, the candidates learn from the others and are told apart by
+    their recall@10 on it; the best then learns from all. Without such users it is `ALS`. The baseline of verdicts about
+    recommendation, so that transfer is not flattered by a weak rival.
+    """
+
+    name = "best_from_scratch"
+
+    def solve(self, source: Examples | None, target: Examples, answers: int, seed: int) -> Solution:
+        """Choose, then fit."""
+        from tlcore.evaluation.ranking import rank
+
+        candidates = [ALS(), EASE(), ItemKNN(), BPR(), Popularity()]
+        shuffled = target[np.random.default_rng(seed).permutation(len(target))]
+        by_user = shuffled[np.argsort(shuffled.inputs, kind="stable")]
+        first = np.r_[True, by_user.inputs[1:] != by_user.inputs[:-1]]
+        held_out = first & (np.bincount(by_user.inputs)[by_user.inputs] > 1)
+        if not held_out.any():
+            return Solution(candidates[0].solve(None, target, answers, seed).predict, f"{candidates[0].name}, unchosen")
+        learned, users = by_user[~held_out], 1 + int(target.inputs.max())
+        items = np.unique(target.answers)
+        seen, wanted = (_matrix([part], answers, users=users)[:, items] for part in (learned, by_user[held_out]))
+        recall = {}
+        for candidate in candidates:
+            predict = candidate.solve(None, learned, answers, seed).predict
+            recall[candidate.name] = rank(lambda rows: predict(rows)[:, items], seen, wanted).metrics["recall@10"]  # noqa: B023
+        best = max(candidates, key=lambda candidate: recall[candidate.name])
+        told = ", ".join(f"{name} {value:.3f}" for name, value in sorted(recall.items(), key=lambda pair: -pair[1]))
+        return Solution(best.solve(None, target, answers, seed).predict, f"{best.name}: held-out recall@10 {told}")
+
+    def fit(self, chosen: csr_matrix, seed: int) -> Predict:
+        """The chosen one fits."""
+        raise NotImplementedError
+
+
+def _or_popular(scores: Predict, choices: np.ndarray, target: Examples, answers: int) -> Predict:
+    """Return the scores of users with choices, and of all others what is popular in the target."""
+    popular = np.bincount(target.answers, minlength=answers).astype(np.float32)
 
     def predict(users: np.ndarray) -> np.ndarray:
-        scores = np.zeros((len(users), chosen.shape[1]), np.float32)
-        scores[:, columns] = _rows(known, users) @ weights
-        return scores
+        known = choices[np.minimum(users, len(choices) - 1)] * (users < len(choices)) > 0
+        if known.all():
+            return scores(users)
+        everybody = np.tile(popular, (len(users), 1))
+        if known.any():
+            everybody[known] = scores(users[known])
+        return everybody
 
     return predict
 
 
-def _matrix(domains: list[Examples], answers: int, weights: list[float] | None = None) -> csr_matrix:
-    """Return X (users, items) of some domains, each times its weight."""
+def _matrix(
+    domains: list[Examples], answers: int, weights: list[float] | None = None, users: int | None = None
+) -> csr_matrix:
+    """Return X (users, items) of some domains, each times its weight; a choice in both counts once, as the larger."""
     from scipy.sparse import csr_matrix
 
-    users = np.concatenate([domain.inputs for domain in domains])
-    items = np.concatenate([domain.answers for domain in domains])
-    values = np.repeat(weights or [1.0] * len(domains), [len(domain) for domain in domains]).astype(np.float32)
-    return csr_matrix((values, (users, items)), (int(users.max()) + 1, answers))
-
-
-def _rows(chosen: csr_matrix, users: np.ndarray) -> csr_matrix:
-    """Return some users' rows; a user of whom nothing is known has none."""
-    from scipy.sparse import csr_matrix
-
-    known = users < chosen.shape[0]
-    rows = chosen[np.where(known, users, 0)]
-    return csr_matrix(rows.multiply(known[:, None]))
+    rows = max(1 + int(domain.inputs.max(initial=0)) for domain in domains) if users is None else users
+    parts = [
+        csr_matrix((np.full(len(domain), weight, np.float32), (domain.inputs, domain.answers)), (rows, answers))
+        for domain, weight in zip(domains, weights or [1.0] * len(domains), strict=True)
+    ]
+    return reduce(lambda one, other: one.maximum(other), parts)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from tlcore.datasets.own import OwnFile
+from tlcore.errors import SpecificationError, first_line
 from tlcore.evaluation.metrics import Metric
 from tlcore.evaluation.verdict import BudgetOf
-from tlcore.methods.base import Setting, Task
+from tlcore.methods.base import Method, Predict, Setting, Task
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,7 +22,6 @@ if TYPE_CHECKING:
     from tlcore.network import Network
 
 
-Predict = Callable[["np.ndarray"], "np.ndarray"]
 TaskLoss = Callable[["Tensor", "Tensor"], "Tensor"]
 
 
@@ -50,7 +53,15 @@ class Domains:
     answers : int
         K, how many answers there are in both domains together.
     first_target_answer : int
-        0 where the domains share their answers; else the answers below it are the source's, the others the target's.
+        0 where the domains share their answers; else the answers below it are the source's alone, the others the
+        target's.
+    source_answers : int
+        The answers below it are the source's; between `first_target_answer` and it they are in both. 0: all of them.
+    answer_names, input_names : sequence of str
+        What a person calls the answers, and where inputs are looked up (users) the inputs; empty where it is idle.
+    facts : dict of str to int
+        What there is to know of the data before a run: how many examples, how much the domains share, what was left
+        out.
     """
 
     source: Examples
@@ -58,10 +69,19 @@ class Domains:
     test: Examples
     answers: int
     first_target_answer: int = 0
+    source_answers: int = 0
+    answer_names: np.ndarray | tuple[str, ...] = ()
+    input_names: np.ndarray | tuple[str, ...] = ()
+    facts: dict[str, int] = field(default_factory=dict)
 
 
-class Scenario(ABC):
-    """A problem to transfer in. It knows nothing of methods."""
+class Scenario(BaseModel, ABC):
+    """A problem to transfer in: facts as class variables, what a person may choose about it as pydantic fields.
+
+    It knows no method by name.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: ClassVar[str]
     title: ClassVar[str]
@@ -69,8 +89,10 @@ class Scenario(ABC):
     """One or two plain sentences for a newcomer."""
     credit: ClassVar[str]
     """Where the data come from, and their licence."""
-    pairs: ClassVar[tuple[tuple[str, str], ...]]
+    pairs: ClassVar[tuple[tuple[str, str], ...]] = ()
     """(source, target) domains by name; the first pair is the default."""
+    own: ClassVar[type[OwnFile] | None] = None
+    """What a domain is read from where a person brings the data; then there are no ``pairs``."""
     task: ClassVar[Task]
     settings: ClassVar[tuple[Setting, ...]] = ("inductive", "transductive")
     baseline: ClassVar[str] = "from_scratch"
@@ -94,9 +116,21 @@ class Scenario(ABC):
     """Cap on batches, whatever the epochs: it ends training on a large source."""
     batch_size: ClassVar[int]
 
+    @classmethod
+    def configure(cls, options: dict[str, Any]) -> Self:
+        """Return the scenario with these options, or raise a `SpecificationError` naming the one that is off."""
+        try:
+            return cls(**options)
+        except ValidationError as error:
+            raise SpecificationError(first_line(error, list(cls.model_fields))) from None
+
     @abstractmethod
-    def domains(self, source: str, target: str) -> Domains:
-        """Load both domains and split the target, the same way each time."""
+    def domains(self, source: Any, target: Any) -> Domains:
+        """Load both domains, given by name or as `own` files, and split the target, the same way each time."""
+
+    def refusal(self, method: Method, domains: Domains) -> str:
+        """Return why a method cannot be used between these domains, in half a sentence; empty if it can."""
+        return ""
 
     @abstractmethod
     def spend(self, pool: Examples, budget: int, seed: int) -> tuple[Examples, Examples]:

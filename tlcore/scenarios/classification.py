@@ -7,7 +7,8 @@ from functools import partial
 import numpy as np
 
 from tlcore.evaluation.metrics import CLASSIFICATION, DECOMPOSABLE, classification_metrics, example_scores
-from tlcore.scenarios.base import Domains, Examples, Predict, Scenario, TaskLoss
+from tlcore.methods.base import Predict
+from tlcore.scenarios.base import Domains, Examples, Scenario, TaskLoss
 
 SPLIT_SEED = 20_100_410  # the same for every method, budget and seed, so that all meet the same test examples
 VALIDATE_FROM = 50  # labels a class; holding out a share of fewer costs more than it helps (docs/evaluation.md)

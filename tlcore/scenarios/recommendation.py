@@ -1,39 +1,62 @@
-"""Recommendation scenarios: catalogues that share their users."""
+"""Recommendation scenarios: from one catalogue to another that shares users or items with it."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING
+from itertools import product
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
+from pydantic import Field
 
+from tlcore.datasets.interactions import InteractionFile, Interactions
+from tlcore.datasets.own import read_both
+from tlcore.errors import SpecificationError
 from tlcore.evaluation.ranking import PER_USER, RANKING
-from tlcore.scenarios.base import Domains, Examples, Predict, Scenario, TaskLoss
+from tlcore.methods.base import Predict
+from tlcore.scenarios.base import Domains, Examples, Scenario, TaskLoss
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
     from torch import Tensor
 
+    from tlcore.methods.base import Method
     from tlcore.network import Network
+
+SPLIT_SEED = 20_260_201
+REMEMBERED = 1000
+"""For so many test users a trial remembers what it showed them."""
 
 
 class Recommendation(Scenario):
     """A scenario in which an example is an interaction: the input is a user, the answer an item that they chose.
 
     The network is matrix factorisation: the body looks up a user's factors, the head has one row of factors for each
-    item of both catalogues. What the source model carries over is the users; the target's items start at random.
+    item of both catalogues. What the source model carries over are the users, and the items that both catalogues have.
     """
 
     task = "ranking"
     settings = ("inductive",)
     shares_answers = False
-    baseline = "als"
+    baseline = "best_from_scratch"
     metrics = RANKING
     verdict_metrics = PER_USER
     headline = ("recall@10", "ndcg@10")
     budget_of = "user"
-    factors = 64
-    dropout = 0.5
+    largest_budget = 50
+    epochs = 50
+    max_steps = 1000
+    batch_size = 1024
+    factors: ClassVar[int] = 64
+    dropout: ClassVar[float] = 0.5
+
+    split: Literal["last", "random"] = Field(
+        "last", description="What is held out for scoring: each user's last choice in the target, or a random one."
+    )
+    cold_users: float = Field(
+        0.0, ge=0, lt=1, description="Share of the test users of whom no choice in the target is known in training."
+    )
 
     def spend(self, pool: Examples, budget: int, seed: int) -> tuple[Examples, Examples]:
         """Keep at most ``budget`` interactions of each user, drawn at random; nothing is held out."""
@@ -49,13 +72,17 @@ class Recommendation(Scenario):
 
         from tlcore.network import Network
 
-        lookup = nn.Embedding(_users(domains), self.factors)
+        lookup = nn.Embedding(users_of(domains), self.factors)
         nn.init.normal_(lookup.weight, std=0.1)
         return Network([nn.Sequential(lookup, nn.Dropout(self.dropout))], nn.Linear(self.factors, domains.answers))
 
     def task_loss(self, domains: Domains) -> TaskLoss:
-        """Return −log softmax(outputs)[y] over the catalogue that the item is in: no sampled negatives."""
-        return partial(_loss_in_catalogue, first_target=domains.first_target_answer)
+        """Return −log softmax(outputs)[y] over the catalogue that the item is in: no sampled negatives.
+
+        Catalogues with items in common are one.
+        """
+        first = domains.first_target_answer
+        return partial(_loss_in_catalogue, first_target=first if domains.source_answers <= first else 0)
 
     def evaluate(
         self, predict: Predict, domains: Domains, training: Examples
@@ -65,7 +92,38 @@ class Recommendation(Scenario):
 
         seen, held_out = (interactions(part, domains) for part in (training, domains.test))
         ranking = rank(lambda users: predict(users)[:, domains.first_target_answer :], seen, held_out)
-        return ranking.metrics, {name: values.astype(np.float32) for name, values in ranking.per_user.items()}
+        users = np.unique(domains.test.inputs)
+        many = users_of(domains)
+        return ranking.metrics, {
+            **{name: values.astype(np.float32) for name, values in ranking.per_user.items()},
+            "user": users.astype(np.int32),
+            "known": np.bincount(training.inputs, minlength=many)[users].astype(np.int32),
+            "elsewhere": np.bincount(domains.source.inputs, minlength=many)[users].astype(np.int32),
+            "shown": ranking.top[:REMEMBERED].astype(np.int32),
+        }
+
+    def groups(self, examples: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return the test users with and without known choices in the target, and thirds by choices elsewhere."""
+        known, elsewhere = examples["known"], examples["elsewhere"]
+        low, high = np.quantile(elsewhere, [1 / 3, 2 / 3], method="lower")
+        groups = {
+            "cold": known == 0,
+            "warm": known > 0,
+            "few elsewhere": elsewhere <= low,
+            "some elsewhere": (low < elsewhere) & (elsewhere <= high),
+            "many elsewhere": elsewhere > high,
+        }
+        return {name: members for name, members in groups.items() if members.any()}
+
+    def refusal(self, method: Method, domains: Domains) -> str:
+        """Refuse what would carry over nothing: methods that need shared users or items where there are none."""
+        if domains.facts["shared_users"] or not method.transfers:
+            return ""
+        if not domains.facts["shared_items"]:
+            return "has nothing to carry over: the two domains share neither users nor items"
+        if method.needs_shared_inputs:
+            return "needs users in both domains, and these share items only"
+        return ""
 
 
 def interactions(examples: Examples, domains: Domains) -> csr_matrix:
@@ -73,12 +131,80 @@ def interactions(examples: Examples, domains: Domains) -> csr_matrix:
     from scipy.sparse import csr_matrix
 
     cells = (examples.inputs, examples.answers - domains.first_target_answer)
-    shape = (_users(domains), domains.answers - domains.first_target_answer)
+    shape = (users_of(domains), domains.answers - domains.first_target_answer)
     return csr_matrix((np.ones(len(examples), np.float32), cells), shape)
 
 
-def _users(domains: Domains) -> int:
+def users_of(domains: Domains) -> int:
+    """Return how many users both domains have together."""
     return 1 + max(int(part.inputs.max()) for part in (domains.source, domains.pool, domains.test))
+
+
+def catalogues(source: Interactions, target: Interactions, split: str, cold_users: float) -> Domains:
+    """Bring two tables of choices together: users and items with the same name are the same.
+
+    Items are numbered so that those of the source alone come first, then the shared ones, then the target's own. A
+    choice in the source that is also held out in the target is left out of the source.
+
+    Raises
+    ------
+    SpecificationError
+        If fewer than two users have two choices or more in the target: nobody could be tested.
+    """
+    users, (user_in_source, user_in_target) = _union(source.users, target.users)
+    both = np.isin(source.items, target.items)
+    items = np.concatenate([source.items[~both], source.items[both], np.setdiff1d(target.items, source.items)])
+    first = int((~both).sum())
+    sorter = np.argsort(items)
+    in_source, in_target = (sorter[np.searchsorted(items, part.items, sorter=sorter)] for part in (source, target))
+    names = items.astype(object)
+    for part, place in ((source, in_source), (target, in_target)):
+        names[place] = part.names
+    user, item = user_in_target[target.user], in_target[target.item]
+    time = np.arange(len(target)) if target.time is None else target.time
+    pool, test = leave_last_out(user, item, time) if split == "last" else leave_one_out(user, item)
+    if len(test) < 2:
+        raise SpecificationError(
+            f"target: {len(test)} of its {len(target.users)} users have two choices or more; at least 2 must, so that "
+            "one can be learned from and one held out."
+        )
+    if cold_users:
+        shuffled = np.random.default_rng(SPLIT_SEED).permutation(test.inputs)
+        cold = shuffled[: round(cold_users * len(shuffled))]
+        pool = pool[~np.isin(pool.inputs, cold)]
+    whole = Examples(user_in_source[source.user], in_source[source.item])
+    held_out = np.isin(whole.inputs * len(items) + whole.answers, test.inputs * len(items) + test.answers)
+    facts = {
+        "source_interactions": int((~held_out).sum()),
+        "target_interactions": len(target),
+        "source_users": len(source.users),
+        "target_users": len(target.users),
+        "shared_users": len(np.intersect1d(source.users, target.users)),
+        "source_items": len(source.items),
+        "target_items": len(target.items),
+        "shared_items": int(both.sum()),
+        "test_users": len(test),
+        "held_out_in_source": int(held_out.sum()),
+        **{f"source_{why}": count for why, count in source.dropped.items()},
+        **{f"target_{why}": count for why, count in target.dropped.items()},
+    }
+    return Domains(
+        source=whole[~held_out],
+        pool=pool,
+        test=test,
+        answers=len(items),
+        first_target_answer=first,
+        source_answers=len(source.items),
+        answer_names=names.astype(str),
+        input_names=users,
+        facts=facts,
+    )
+
+
+def _union(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    """Return all names of two lists, and where in it each of the two is."""
+    union = np.union1d(first, second)
+    return union, (np.searchsorted(union, first), np.searchsorted(union, second))
 
 
 def leave_last_out(user: np.ndarray, item: np.ndarray, time: np.ndarray) -> tuple[Examples, Examples]:
@@ -95,8 +221,13 @@ def leave_last_out(user: np.ndarray, item: np.ndarray, time: np.ndarray) -> tupl
     return whole[several & ~last], whole[several & last]
 
 
+def leave_one_out(user: np.ndarray, item: np.ndarray) -> tuple[Examples, Examples]:
+    """Split each user's interactions at random, always the same way: one for scoring, the others into the pool."""
+    return leave_last_out(user, item, np.random.default_rng(SPLIT_SEED).permutation(len(user)))
+
+
 class Films(Recommendation):
-    """Films that a person liked: from the rest of the catalogue to one genre."""
+    """Films that a person liked: from the rest of the catalogue, or one kind of film, to one genre."""
 
     name = "films"
     title = "Films"
@@ -108,44 +239,113 @@ class Films(Recommendation):
         "MovieLens 100K (Harper & Konstan, The MovieLens datasets: history and context, ACM TiiS 2015; GroupLens "
         "terms: research use, no redistribution, no commercial use without permission)."
     )
-    genres = {
+    sources: ClassVar[dict[str, tuple[str, ...]]] = {
+        "other-films": (),
+        "documentaries": ("Documentary",),
+        "musicals": ("Musical",),
+        "westerns": ("Western",),
+    }
+    genres: ClassVar[dict[str, tuple[str, ...]]] = {
         "children": ("Children's", "Animation"),
         "crime-mystery": ("Crime", "Mystery", "Film-Noir"),
         "scifi-fantasy": ("Sci-Fi", "Fantasy"),
         "romance": ("Romance",),
     }
-    pairs = tuple(("other-films", target) for target in genres)
-    largest_budget = 50
-    epochs = 50
-    max_steps = 1000
-    batch_size = 1024
-    liked = 4.0
+    pairs = tuple(product(sources, genres))
+
+    liked: float = Field(4.0, ge=1, le=5, description="From which rating on a film counts as a choice.")
 
     def domains(self, source: str, target: str) -> Domains:
-        """Ratings of 4 and 5 are choices; each user's last one in the target is the test."""
-        return _films(self.genres[target], self.liked)
+        """Ratings of 4 and 5 are choices; what is in the target is not in the source."""
+        return _films(self.sources[source], self.genres[target], self.liked, self.split, self.cold_users)
+
+
+class Ratings(Recommendation):
+    """Two tables of your own: who chose what in the source, and in the target."""
+
+    name = "ratings"
+    title = "Your own catalogues"
+    summary = (
+        "Bring two tables of users and items, such as what people bought in two shops. Users or items with the same "
+        "name in both are the bridge."
+    )
+    credit = "Your own data; it stays on this machine."
+    own = InteractionFile
+
+    liked: float | None = Field(
+        None, ge=0, description="From which rating on a row is a choice; empty: each file's median rating."
+    )
+
+    def domains(self, source: InteractionFile, target: InteractionFile) -> Domains:
+        """Rows with a rating below ``liked`` are no choices; where there are no ratings all rows are."""
+        return _ratings(source, target, self.liked, self.split, self.cold_users)
 
 
 @lru_cache(maxsize=4)
-def _films(genres: tuple[str, ...], liked: float) -> Domains:
+def _films(source: tuple[str, ...], target: tuple[str, ...], liked: float, split: str, cold_users: float) -> Domains:
     from tlcore.datasets import DATASETS
 
     films = DATASETS["movielens-100k"].fetch()
-    in_target = np.array([any(genre in of_film.split() for genre in genres) for of_film in films["genres"]])
-    # Items anew: the source's first, then the target's.
-    number = np.empty(len(in_target), np.int64)
-    number[np.argsort(in_target, kind="stable")] = np.arange(len(in_target))
-    chosen = films["rating"] >= liked
-    user, item, time = films["user"][chosen] - 1, number[films["item"][chosen]], films["time"][chosen]
-    first = int((~in_target).sum())
-    source = Examples(user[item < first], item[item < first])
-    pool, test = leave_last_out(user[item >= first], item[item >= first], time[item >= first])
-    return Domains(source, pool, test, len(in_target), first)
+    of_film = [set(genres.split()) for genres in films["genres"]]
+    in_target = np.array([not genres.isdisjoint(target) for genres in of_film])
+    in_source = ~in_target & np.array([not source or not genres.isdisjoint(source) for genres in of_film])
+    there, here = (_chosen_films(films, catalogue, liked) for catalogue in (in_source, in_target))
+    return catalogues(there, here, split, cold_users)
+
+
+def _chosen_films(films: dict[str, Any], catalogue: np.ndarray, liked: float) -> Interactions:
+    """Return the choices among some films, told apart by their number, as some share their title."""
+    rows = (films["rating"] >= liked) & catalogue[films["item"]]
+    items = np.flatnonzero(catalogue)
+    users, user = np.unique(films["user"][rows], return_inverse=True)
+    return Interactions(
+        user,
+        np.searchsorted(items, films["item"][rows]),
+        np.char.zfill(users.astype(str), 4),
+        np.char.zfill(items.astype(str), 4),
+        films["rating"][rows],
+        films["time"][rows].astype(float),
+        films["title"][items],
+    )
+
+
+@lru_cache(maxsize=2)
+def _ratings(
+    source: InteractionFile, target: InteractionFile, liked: float | None, split: str, cold_users: float
+) -> Domains:
+    there, here = read_both(source, target)
+    return catalogues(_choices("source", there, liked), _choices("target", here, liked), split, cold_users)
+
+
+def _choices(which: str, table: Interactions, liked: float | None) -> Interactions:
+    """Return the rows that are choices and their users; an item that nobody likes stays in the catalogue."""
+    if table.rating is None:
+        return table
+    from_rating = float(np.median(table.rating)) if liked is None else liked
+    rows = table.rating >= from_rating
+    if not rows.any():
+        raise SpecificationError(
+            f"liked: no row of the {which} has a rating of {from_rating:g} or more. Allowed: up to "
+            f"{table.rating.max():g}."
+        )
+    users, user = np.unique(table.user[rows], return_inverse=True)
+    return replace(
+        table,
+        user=user,
+        item=table.item[rows],
+        users=table.users[users],
+        rating=table.rating[rows],
+        time=None if table.time is None else table.time[rows],
+        dropped=table.dropped | {"not_liked": int((~rows).sum())},
+    )
 
 
 def _loss_in_catalogue(outputs: Tensor, answers: Tensor, first_target: int) -> Tensor:
     import torch
 
+    chosen = outputs.gather(1, answers[:, None])[:, 0]
+    if not first_target:
+        return outputs.logsumexp(1) - chosen
     in_target = answers >= first_target
     total = torch.where(in_target, outputs[:, first_target:].logsumexp(1), outputs[:, :first_target].logsumexp(1))
-    return total - outputs.gather(1, answers[:, None])[:, 0]
+    return total - chosen

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -33,7 +33,7 @@ class Digits(Classification):
     epochs = 80
     max_steps = 800
     batch_size = 64
-    size = 16
+    size: ClassVar[int] = 16
 
     def domains(self, source: str, target: str) -> Domains:
         """MNIST and UCI digits at 16×16, in [0, 1]; 797 of the 1,797 UCI digits are the test examples."""

@@ -1,0 +1,165 @@
+"""Files of a person's own: where they are, and that they are still the same."""
+
+from __future__ import annotations
+
+import os
+import re
+from functools import lru_cache
+from hashlib import sha256 as digest_of
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tlcore.artefacts import home
+from tlcore.errors import SpecificationError
+
+LARGEST = 2 * 2**30
+"""Bytes that a file may have, unpacked."""
+
+
+class OwnFile(BaseModel):
+    """A file of one domain; a subclass says what is in it and reads it.
+
+    Making one touches no disk, so that a run whose file has gone can still be shown.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: str = Field(min_length=1, description="A file here, or an https address from which it is fetched once.")
+    sha256: str = Field("", pattern="^([0-9a-f]{64})?$", description="What its bytes must sum up to; empty: anything.")
+
+    @property
+    def name(self) -> str:
+        """What a person calls it: the file's name."""
+        return self.path.rstrip("/").rpartition("/")[2] or self.path
+
+    def pinned(self) -> Self:
+        """Return the same file by its absolute path and with its checksum, so that a run cannot mix two versions.
+
+        Raises
+        ------
+        SpecificationError
+            If it is not there, too large, or not the one that the checksum is of.
+        """
+        place = _fetched(self.path) if _is_address(self.path) else Path(self.path).expanduser().resolve()
+        if not place.is_file():
+            what = "is a folder" if place.is_dir() else "is not there"
+            raise SpecificationError(f"path: {self.path!r} {what}; give a file, or an https address.")
+        status = place.stat()
+        if status.st_size > LARGEST:
+            raise SpecificationError(f"path: {self.name!r} has {status.st_size:,} bytes. Allowed: up to {LARGEST:,}.")
+        if not status.st_size:
+            raise SpecificationError(f"path: {self.name!r} has 0 bytes; it is empty.")
+        found = _sum(place, status.st_mtime_ns, status.st_size)
+        if self.sha256 not in ("", found):
+            raise SpecificationError(
+                f"path: {self.path!r} has changed since its sha256 was written down; leave sha256 out to take it as it "
+                "is now."
+            )
+        return self.model_copy(update={"path": str(place), "sha256": found})
+
+    def read(self) -> Any:
+        """Return what is in it."""
+        raise NotImplementedError
+
+    def content(self, prefer: str = "") -> bytes:
+        """Return the bytes, unpacked; of a .zip those of its only table, or of the one whose name matches ``prefer``.
+
+        Raises
+        ------
+        SpecificationError
+            As `pinned`, or if it cannot be unpacked.
+        """
+        import gzip
+        import zipfile
+        import zlib
+
+        place = Path(self.pinned().path)
+        try:
+            if place.suffix == ".gz":
+                with gzip.open(place) as packed:
+                    return self._bounded(packed.read(LARGEST + 1))
+            if place.suffix == ".zip":
+                with zipfile.ZipFile(place) as archive:
+                    files = [info for info in archive.infolist() if not info.is_dir()]
+                    files = [info for info in files if re.search(prefer, info.filename, re.I)] or files
+                    if len(files) != 1:
+                        names = ", ".join(info.filename for info in files[:10]) or "no file"
+                        raise SpecificationError(f"path: {self.name!r} holds {names}; unpack it and name the one.")
+                    with archive.open(files[0]) as packed:
+                        return self._bounded(packed.read(LARGEST + 1))
+        except (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError) as error:
+            raise SpecificationError(f"path: {self.name!r} cannot be unpacked: {error}.") from None
+        return place.read_bytes()
+
+    def _bounded(self, content: bytes) -> bytes:
+        if len(content) > LARGEST:
+            raise SpecificationError(f"path: {self.name!r} unpacks to more than {LARGEST:,} bytes.")
+        return content
+
+
+def keep_upload(name: str, content: bytes) -> Path:
+    """Keep an uploaded file under its content's checksum and a harmless name, and return where it is."""
+    if len(content) > LARGEST:
+        raise SpecificationError(f"path: {name!r} has {len(content):,} bytes. Allowed: up to {LARGEST:,}.")
+    harmless = re.sub(r"[^\w.\- ]", "_", Path(name.replace("\\", "/")).name).lstrip(".")[-100:] or "upload"
+    place = home() / "uploads" / digest_of(content).hexdigest()[:16] / harmless
+    if not place.exists():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        partial = place.with_suffix(f"{place.suffix}.{os.getpid()}.partial")
+        partial.write_bytes(content)
+        partial.replace(place)
+    return place
+
+
+@lru_cache(maxsize=64)
+def _sum(place: Path, _modified: int, _size: int) -> str:
+    import hashlib
+
+    with place.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _is_address(path: str) -> bool:
+    return path.startswith(("https://", "http://"))
+
+
+def _fetched(address: str) -> Path:
+    """Return the file of an address, downloaded the first time, complete or not at all."""
+    import urllib.request
+
+    if address.startswith("http://"):
+        raise SpecificationError(f"path: {address!r} is not safe on its way. Allowed: https:// or a file here.")
+    place = home() / "downloads" / digest_of(address.encode()).hexdigest()[:16] / address.rstrip("/").rpartition("/")[2]
+    if not place.exists():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        partial = place.with_name(f"{place.name}.{os.getpid()}.partial")
+        try:
+            with urllib.request.urlopen(address, timeout=30) as answer, partial.open("wb") as file:
+                size = 0
+                while chunk := answer.read(2**20):
+                    size += len(chunk)
+                    if size > LARGEST:
+                        raise SpecificationError(f"path: {address!r} has more than {LARGEST:,} bytes.")
+                    file.write(chunk)
+            partial.replace(place)
+        except OSError as error:
+            reason = getattr(error, "reason", error)
+            raise SpecificationError(
+                f"path: {address!r} cannot be had: {reason}. Fetch it where there is a network and give the file."
+            ) from None
+        finally:
+            partial.unlink(missing_ok=True)
+    return place
+
+
+def read_both(source: OwnFile, target: OwnFile) -> list[Any]:
+    """Read the files of both domains; what one lacks is said with the domain's name before the field."""
+    tables = []
+    for which, file in (("source", source), ("target", target)):
+        try:
+            tables.append(file.read())
+        except SpecificationError as error:
+            raise SpecificationError(f"{which}.{error}") from None
+    return tables
