@@ -66,7 +66,9 @@ def list_(
 
 @app.command()
 def run(
-    spec: Annotated[str, typer.Argument(metavar="SPEC", help="A YAML or JSON file, or a preset's name.")],
+    spec: Annotated[
+        str, typer.Argument(metavar="SPEC", help="A YAML or JSON file, or a preset's or a scenario's name.")
+    ],
     changes: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change a field; lists are comma-separated."),
@@ -208,6 +210,8 @@ def _scenarios() -> list[dict[str, Any]]:
             "summary": scenario.summary,
             "credit": scenario.credit,
             "pairs": [{"source": source, "target": target} for source, target in scenario.pairs],
+            "own": list(scenario.own.model_fields) if scenario.own else [],
+            "options": {key: field.default for key, field in type(scenario).model_fields.items()},
             "classes": list(scenario.classes),
             "metrics": list(scenario.metrics),
             "largest_budget": scenario.largest_budget,

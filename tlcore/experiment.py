@@ -78,9 +78,8 @@ class Experiment(BaseModel):
     target: str | dict[str, Any] = Field("", description="Target domain, as the source.")
     setting: Setting = Field("inductive", description="inductive: a few target labels; transductive: none.")
     methods: Annotated[list[MethodChoice], BeforeValidator(_split)] = Field(
-        default_factory=lambda: [MethodChoice(name="from_scratch"), MethodChoice(name="fine_tune")],
         min_length=1,
-        description="Methods to compare; the verdict's baseline is added when it is missing.",
+        description="Methods to compare, left out: the scenario's first ones; the verdict's baseline is added.",
     )
     budgets: Annotated[list[int], BeforeValidator(_split)] = Field(
         default_factory=lambda: [5], min_length=1, description="Labelled target examples per class."
@@ -101,25 +100,24 @@ class Experiment(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _gather_options(cls, fields: Any) -> Any:
-        """Move the scenario's own choices from beside the other fields to where they are kept."""
+    def _of_the_scenario(cls, fields: Any) -> Any:
+        """Gather the scenario's own choices from beside the other fields, and fill in its methods."""
         from tlcore.scenarios import SCENARIOS
 
-        if not isinstance(fields, dict) or not isinstance(fields.get("options", {}), dict):
+        name = fields.get("scenario", cls.model_fields["scenario"].default) if isinstance(fields, dict) else None
+        if not isinstance(name, str) or not isinstance(fields.get("options", {}), dict):
             return fields
-        name = fields.get("scenario", cls.model_fields["scenario"].default)
-        known = type(SCENARIOS[name]).model_fields if isinstance(name, str) and name in SCENARIOS else {}
+        if name not in SCENARIOS:
+            raise one_of("scenario", name, SCENARIOS)
+        known = type(SCENARIOS[name]).model_fields
         beside = {key: fields[key] for key in fields if key in known}
         rest = {key: value for key, value in fields.items() if key not in known}
-        return {**rest, "options": {**rest.get("options", {}), **beside}} if beside else rest
+        return {"methods": SCENARIOS[name].first_methods} | rest | {"options": {**rest.get("options", {}), **beside}}
 
     @model_validator(mode="after")
     def _possible(self) -> Experiment:
         from tlcore.methods import METHODS
-        from tlcore.scenarios import SCENARIOS
 
-        if self.scenario not in SCENARIOS:
-            raise one_of("scenario", self.scenario, SCENARIOS)
         scenario = self.where
         self._find_domains(scenario)
         if self.setting not in scenario.settings:
@@ -220,8 +218,6 @@ class Experiment(BaseModel):
         SpecificationError
             If a file cannot be used, or a method cannot be used between these domains.
         """
-        from tlcore.methods import METHODS
-
         scenario, experiment = self.where, self
         if scenario.own:
             pinned = {}
@@ -231,17 +227,25 @@ class Experiment(BaseModel):
                 except SpecificationError as error:
                     raise SpecificationError(f"{which}.{error}") from None
             experiment = self.model_copy(update=pinned)
-        domains = experiment.domains()
+        refused = experiment.refusals()
         for choice in self.methods:
-            why = scenario.refusal(METHODS[choice.name].configure(choice.settings), domains)
-            if why:
-                able = [
-                    name
-                    for name in applicable(self.scenario, self.setting)
-                    if not scenario.refusal(METHODS[name].configure({}), domains)
-                ]
-                raise SpecificationError(f"methods: {choice.name!r} {why}. Allowed here: {', '.join(able)}.")
+            if choice.name in refused:
+                able = [name for name in applicable(self.scenario, self.setting) if name not in refused]
+                raise SpecificationError(
+                    f"methods: {choice.name!r} {refused[choice.name]}. Allowed here: {', '.join(able)}."
+                )
         return experiment
+
+    def refusals(self) -> dict[str, str]:
+        """Return the methods that cannot be used between these domains, with the reason in half a sentence."""
+        from tlcore.methods import METHODS
+
+        scenario, domains = self.where, self.domains()
+        reasons = {
+            name: scenario.refusal(METHODS[name].configure({}), domains)
+            for name in applicable(self.scenario, self.setting)
+        }
+        return {name: why for name, why in reasons.items() if why}
 
     @property
     def baseline(self) -> str:
@@ -274,21 +278,16 @@ class Experiment(BaseModel):
 
     @classmethod
     def load(cls, spec: str | Path, changes: dict[str, Any] | None = None) -> Experiment:
-        """Read a YAML or JSON file, or a preset by name, and apply ``{"dotted.field": value}`` changes."""
-        import yaml
+        """Read a YAML or JSON file, a preset or a scenario by name, and apply ``{"dotted.field": value}`` changes."""
+        from tlcore.scenarios import SCENARIOS
 
         path = Path(spec)
         if path.suffix not in (".yaml", ".yml", ".json"):
-            if str(spec) not in presets():
-                raise one_of("SPEC", str(spec), [*presets(), "a .yaml or .json file"])
             path = PRESETS / f"{spec}.yaml"
-        if not path.is_file():
-            raise SpecificationError(f"SPEC: there is no file {str(path)!r}; presets: {', '.join(presets())}.")
-        try:
-            fields = yaml.safe_load(path.read_text(encoding="utf-8"))  # JSON is YAML
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            reason = " ".join(str(error).split())
-            raise SpecificationError(f"SPEC: {str(path)!r} is not YAML or JSON: {reason}.") from None
+        if str(spec) in SCENARIOS and not path.is_file():
+            fields: Any = {"scenario": str(spec)}
+        else:
+            fields = _read(path, str(spec))
         for dotted, value in (changes or {}).items():
             fields = _changed(fields, dotted.split("."), value)
         return cls.build(fields)
@@ -336,6 +335,23 @@ def applicable(scenario: str, setting: str) -> list[str]:
 def presets() -> list[str]:
     """Return the names of the presets: first the one to start with, then the others in alphabetical order."""
     return sorted((path.stem for path in PRESETS.glob("*.yaml")), key=lambda name: (name != FIRST_PRESET, name))
+
+
+def _read(path: Path, spec: str) -> Any:
+    """Return what a specification's file says."""
+    import yaml
+
+    from tlcore.scenarios import SCENARIOS
+
+    if not path.is_file():
+        if path.parent == PRESETS:
+            raise one_of("SPEC", spec, dict.fromkeys([*presets(), *SCENARIOS, "a .yaml or .json file"]))
+        raise SpecificationError(f"SPEC: there is no file {str(path)!r}; presets: {', '.join(presets())}.")
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))  # JSON is YAML
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise SpecificationError(f"SPEC: {str(path)!r} is not YAML or JSON: {reason}.") from None
 
 
 def _changed(fields: Any, path: list[str], value: Any) -> Any:

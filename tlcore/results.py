@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -95,16 +95,67 @@ class Results:
         A pair of trials counts once both are done; a method with no such pair has no row, nor has one that takes
         nothing from the source: a verdict is about transfer.
         """
-        from dataclasses import asdict, fields
-
         import pandas as pd
 
-        from tlcore.evaluation.verdict import Verdict, gap_table, judge
+        from tlcore.evaluation.verdict import Verdict
+
+        return pd.DataFrame(self._judged(), columns=[f.name for f in fields(Verdict)])
+
+    @cached_property
+    def group_verdicts(self) -> pd.DataFrame:
+        """One row a group of test examples, method and budget: ``group``, ``members``, then as `verdicts`.
+
+        What helps on average may harm some. Each group is judged by itself, so that of twenty rows in which nothing
+        happens one may still look as if; a group of one is not judged.
+        """
+        import pandas as pd
+
+        from tlcore.evaluation.verdict import Verdict
+
+        rows = []
+        for budget, groups in self._groups.items():
+            for group, members in groups.items():
+                if members.sum() > 1:
+                    found = {"group": group, "members": int(members.sum())}
+                    rows += [found | row for row in self._judged({budget: members})]
+        return pd.DataFrame(rows, columns=["group", "members", *(f.name for f in fields(Verdict))])
+
+    def by_group(self, metric: str) -> pd.DataFrame:
+        """One row a method, budget and group of test examples: the metric's mean over seeds, as `summary`.
+
+        Columns: method, budget, group, members, seeds, mean, ci_low, ci_high. The metric is one of the scenario's
+        ``verdict_metrics``.
+        """
+        import pandas as pd
+
+        columns = ["method", "budget", "group", "members", "seed", metric]
+        rows = [
+            (r.trial.method.label, r.trial.budget, group, int(members.sum()), r.trial.seed, scores[members].mean())
+            for r in self.records
+            if r.result
+            for scores in [r.result.examples[metric]]
+            for group, members in self._groups[r.trial.budget].items()
+        ]
+        return _mean_over_seeds(pd.DataFrame(rows, columns=columns), ["method", "budget", "group", "members"], metric)
+
+    @cached_property
+    def _groups(self) -> dict[int, dict[str, np.ndarray]]:
+        """The groups of the test examples at each budget; they are the same for each method and seed."""
+        scenario, groups = self.experiment.where, {}
+        for record in self.records:
+            if record.result and record.trial.budget not in groups:
+                groups[record.trial.budget] = scenario.groups(record.result.examples)
+        return groups
+
+    def _judged(self, among: dict[int, np.ndarray] | None = None) -> list[dict[str, Any]]:
+        """Judge each method at each budget, or at some budgets among some test examples only."""
+        from tlcore.evaluation.verdict import gap_table, judge
         from tlcore.methods import METHODS
 
         experiment = self.experiment
         scenario = experiment.where
         metric = scenario.metrics[experiment.metric]
+        budgets = sorted(experiment.budgets) if among is None else sorted(among)
         scores = {
             (r.trial.method.label, r.trial.budget, r.trial.seed): r.result.examples[experiment.metric]
             for r in self.records
@@ -116,7 +167,8 @@ class Results:
             if choice.label != experiment.baseline and METHODS[choice.name].configure(choice.settings).transfers
         ]
         rows = []
-        for budget in sorted(experiment.budgets):
+        for budget in budgets:
+            members = slice(None) if among is None else among[budget]
             for label in judged:
                 seeds = [
                     seed
@@ -125,14 +177,14 @@ class Results:
                 ]
                 if seeds:
                     gaps = gap_table(
-                        [scores[label, budget, seed] for seed in seeds],
-                        [scores[experiment.baseline, budget, seed] for seed in seeds],
+                        [scores[label, budget, seed][members] for seed in seeds],
+                        [scores[experiment.baseline, budget, seed][members] for seed in seeds],
                         higher_is_better=metric.higher_is_better,
                     )
                     names = (label, budget, experiment.baseline, metric)
                     verdict = judge(*names, gaps, experiment.margin, budget_of=scenario.budget_of)
                     rows.append(asdict(verdict))
-        return pd.DataFrame(rows, columns=[f.name for f in fields(Verdict)])
+        return rows
 
     def summary(self, metric: str) -> pd.DataFrame:
         """One row a method and budget: the metric's mean over seeds with a 95 % Student t interval.
@@ -140,18 +192,16 @@ class Results:
         Columns: method, family, budget, seeds, mean, ci_low, ci_high; the bounds are nan for one seed. The interval
         is about new seeds on these test examples; what tells methods apart is the paired gap of `verdicts`.
         """
-        from scipy.stats import t
-
         done = self.trials[self.trials["status"] == "done"]
         if metric not in done:  # nothing is done yet
             done = done.assign(**{metric: float("nan")})
-        table = (
-            done.groupby(["method", "family", "budget"], sort=False)[metric]
-            .agg(seeds="count", mean="mean", error="sem")
-            .reset_index()
-        )
-        half = t.ppf(0.975, (table["seeds"] - 1).clip(lower=1)) * table.pop("error")
-        return table.assign(ci_low=table["mean"] - half, ci_high=table["mean"] + half)
+        return _mean_over_seeds(done, ["method", "family", "budget"], metric)
+
+    def along(self, curve: dict[int, str]) -> pd.DataFrame:
+        """Return `summary` for each metric of a curve, with a column ``length``, which is its key."""
+        import pandas as pd
+
+        return pd.concat([self.summary(metric).assign(length=length) for length, metric in curve.items()])
 
     def confusion(self, method: str, budget: int) -> np.ndarray:
         """Return the confusion matrix summed over seeds, shape (classes, classes); rows are the truth."""
@@ -162,6 +212,15 @@ class Results:
                 examples = record.result.examples
                 np.add.at(matrix, (examples["truth"].astype(int), examples["predicted"].astype(int)), 1)
         return matrix
+
+
+def _mean_over_seeds(trials: pd.DataFrame, by: list[str], metric: str) -> pd.DataFrame:
+    """Return seeds, mean and its 95 % Student t interval for each group of rows."""
+    from scipy.stats import t
+
+    table = trials.groupby(by, sort=False)[metric].agg(seeds="count", mean="mean", error="sem").reset_index()
+    half = t.ppf(0.975, (table["seeds"] - 1).clip(lower=1)) * table.pop("error")
+    return table.assign(ci_low=table["mean"] - half, ci_high=table["mean"] + half)
 
 
 def _trial_row(record: TrialRecord) -> dict[str, Any]:

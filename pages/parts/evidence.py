@@ -52,12 +52,11 @@ def verdict_table(results: Results) -> None:
     metric = SCENARIOS[results.experiment.scenario].metrics[results.experiment.metric]
     scale = 100 if metric.in_points else 1
     table = verdicts.sort_values(["budget", "gap"])
-    bounds = zip(table["ci_low"] * scale, table["ci_high"] * scale, strict=True)
     table = table.assign(
         verdict=table["verdict"].map(words.verdict),
         sentence=words.sentences(table, results.experiment),
         gap=table["gap"] * scale,
-        interval=[f"{low:+.1f} … {high:+.1f}" for low, high in bounds],
+        interval=words.intervals(table["ci_low"] * scale, table["ci_high"] * scale),
     )
     st.dataframe(
         table[["verdict", "method", "budget", "gap", "interval", "seeds", "sentence"]],
@@ -106,43 +105,54 @@ def charts(results: Results) -> None:
                 ),
                 key=f"chart.{default}",
             )
-    verdicts = results.verdicts
-    if len(verdicts):
-        st.subheader(_("Gap to {baseline}").format(baseline=experiment.baseline), anchor=False)
-        budgets = sorted(verdicts["budget"].unique())
-        budget = (
-            budgets[-1]
-            if len(budgets) == 1
-            else st.segmented_control(budget_label, budgets, default=budgets[0], required=True, key="budget")
-        )
-        st.plotly_chart(
-            figures.gaps(
-                verdicts[verdicts["budget"] == budget],
-                experiment.margin,
-                _("gap in {metric}; inside the band it does not matter").format(
-                    metric=_(scenario.metrics[experiment.metric].label)
-                ),
-                {name: words.verdict(name) for name in VERDICTS},
+
+
+def choose_budget(results: Results) -> int:
+    """Ask at which of the run's label budgets to look closer."""
+    budgets = sorted(results.experiment.budgets)
+    if len(budgets) == 1:
+        return budgets[0]
+    label = words.budget(results.experiment.scenario)
+    return st.segmented_control(label, budgets, default=budgets[-1], required=True, key="budget")
+
+
+def gaps(results: Results, budget: int) -> None:
+    """Draw the gaps at a budget over the region that does not matter."""
+    experiment, verdicts = results.experiment, results.verdicts
+    verdicts = verdicts[verdicts["budget"] == budget]
+    if not len(verdicts):
+        return
+    st.subheader(_("Gap to {baseline}").format(baseline=experiment.baseline), anchor=False)
+    st.plotly_chart(
+        figures.gaps(
+            verdicts,
+            experiment.margin,
+            _("gap in {metric}; inside the band it does not matter").format(
+                metric=_(experiment.where.metrics[experiment.metric].label)
             ),
-            key="chart.gaps",
-        )
+            {name: words.verdict(name) for name in VERDICTS},
+        ),
+        key="chart.gaps",
+    )
 
 
-def methods_apart(results: Results) -> None:
+def methods_apart(results: Results, budget: int) -> None:
     """Look into one method: how it learned, what it confuses, which classes it finds."""
     experiment = results.experiment
     scenario = SCENARIOS[experiment.scenario]
-    done = results.trials[results.trials["status"] == "done"]
+    trials = results.trials
+    done = trials[(trials["status"] == "done") & (trials["budget"] == budget)]
     if not len(done):
         return
     st.subheader(_("Look into a method"), anchor=False)
     methods = list(dict.fromkeys(done["method"]))
-    with st.container(horizontal=True):
-        judged = dict.fromkeys(results.verdicts.sort_values("gap", ascending=False)["method"])
-        best_first = list(judged | dict.fromkeys(methods))
-        method = st.selectbox(_("Method"), best_first, key="method", bind="query-params")
-        budgets = sorted(done.loc[done["method"] == method, "budget"].unique())
-        budget = st.selectbox(words.budget(experiment.scenario), budgets, index=len(budgets) - 1, key="labels")
+    judged = dict.fromkeys(results.verdicts.sort_values("gap", ascending=False)["method"])
+    best_first = list(judged | dict.fromkeys(methods))
+    method = st.selectbox(_("Method"), best_first, key="method", bind="query-params")
+    of_this = done[done["method"] == method]
+    for note in dict.fromkeys(of_this["note"]):
+        if note:
+            st.caption(note)
     curves = results.curves
     chosen = curves[(curves["method"] == method) & (curves["budget"] == budget)]
     if len(chosen):
@@ -175,7 +185,7 @@ def methods_apart(results: Results) -> None:
             )
     looks = figures.look([choice.label for choice in experiment.methods], experiment.baseline)
     st.plotly_chart(
-        figures.recall_by_class(done[done["budget"] == budget], pair, scenario.classes, looks, _("recall")),
+        figures.recall_by_class(done, pair, scenario.classes, looks, _("recall")),
         key="chart.recall",
     )
 

@@ -37,6 +37,11 @@ def sentences(verdicts: pd.DataFrame, experiment: Experiment) -> list[str]:
     return [sentence(**row, **shared) for row in rows]
 
 
+def intervals(low: pd.Series, high: pd.Series) -> list[str]:
+    """Return intervals as a person reads them."""
+    return [f"{one:+.1f} … {other:+.1f}" for one, other in zip(low, high, strict=True)]
+
+
 def budget(scenario: str) -> str:
     """Return what a label budget counts."""
     return {"class": _("Labels a class"), "user": _("Interactions a user")}[SCENARIOS[scenario].budget_of]
@@ -69,6 +74,39 @@ def family(name: str) -> str:
         "parameter": _("Parameters"),
         "feature": _("Features"),
         "instance": _("Instances"),
+    }[name]
+
+
+def group(name: str) -> str:
+    """Return the name of a group of test examples."""
+    return {
+        "cold": _("people of whom nothing is known here"),
+        "warm": _("people with known choices here"),
+        "few elsewhere": _("people with few choices elsewhere"),
+        "some elsewhere": _("people with some choices elsewhere"),
+        "many elsewhere": _("people with many choices elsewhere"),
+    }[name]
+
+
+def fact(name: str) -> str:
+    """Return what a fact about the data says."""
+    return {
+        "shared_users": _("people in both"),
+        "shared_items": _("items in both"),
+        "source_interactions": _("choices in the source"),
+        "target_interactions": _("choices in the target"),
+        "source_users": _("people in the source"),
+        "target_users": _("people in the target"),
+        "source_items": _("items in the source"),
+        "target_items": _("items in the target"),
+        "test_users": _("people to test on"),
+        "held_out_in_source": _("left out of the source, as they are in the test"),
+        "source_incomplete": _("rows of the source without user, item or rating"),
+        "target_incomplete": _("rows of the target without user, item or rating"),
+        "source_duplicates": _("repeated choices in the source, of which the latest counts"),
+        "target_duplicates": _("repeated choices in the target, of which the latest counts"),
+        "source_not_liked": _("ratings in the source below what counts as a choice"),
+        "target_not_liked": _("ratings in the target below what counts as a choice"),
     }[name]
 
 

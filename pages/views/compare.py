@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from pages.parts import words
-from pages.parts.evidence import charts, downloads, methods_apart, verdict_table, warnings
+from pages.parts import catalogue, words
+from pages.parts.evidence import charts, choose_budget, downloads, gaps, methods_apart, verdict_table, warnings
 from pages.parts.language import _
 from pages.parts.progress import results_so_far
 from tlcore import lab
@@ -54,5 +54,10 @@ if chosen is not None:
     warnings(results)
     verdict_table(results)
     charts(results)
-    methods_apart(results)
+    budget = choose_budget(results)
+    gaps(results, budget)
+    catalogue.groups(results, budget)
+    catalogue.lengths(results, budget)
+    catalogue.one_person(results, budget)
+    methods_apart(results, budget)
     downloads(run, results)

@@ -28,7 +28,7 @@ def show(run: RunInfo) -> None:
     with st.container(border=True, key=f"run-{run.id}"):
         st.markdown(f"**{words.title(run)}** · {words.status(run.status)}")
         st.caption(
-            f"{run.created:%Y-%m-%d %H:%M} UTC · {run.experiment.source} → {run.experiment.target} · "
+            f"{run.created:%Y-%m-%d %H:%M} UTC · {' → '.join(run.experiment.names)} · "
             + _("{done} of {total} trials done").format(done=run.counts.get("done", 0), total=total)
         )
         with st.container(horizontal=True, vertical_alignment="center"):

@@ -6,6 +6,7 @@ from pages.parts import words
 from pages.parts.language import _, ngettext
 from tlcore import lab
 from tlcore.experiment import Experiment, presets
+from tlcore.scenarios import SCENARIOS
 
 st.title(_("Does transfer help here?"))
 st.markdown(
@@ -42,6 +43,19 @@ st.header(_("Start with a preset"), anchor=False)
 for column, name in zip(st.columns(len(presets())), presets(), strict=True):
     with column:
         preset_card(name)
+
+st.header(_("Bring your own data"), anchor=False)
+for scenario in SCENARIOS.values():
+    if scenario.own is not None:
+        with st.container(border=True):
+            st.subheader(_(scenario.title), anchor=False)
+            st.markdown(_(scenario.summary))
+            st.page_link(
+                "../views/run.py",
+                label=_("Bring files"),
+                icon=":material/upload_file:",
+                query_params={"scenario": scenario.name},
+            )
 
 st.header(_("Latest result"), anchor=False)
 finished = next((run for run in lab.list_runs() if run.status == "done"), None)

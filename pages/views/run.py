@@ -5,13 +5,16 @@ from typing import Any
 import streamlit as st
 
 from pages.parts import words
+from pages.parts.fields import ask, changed
 from pages.parts.language import _, ngettext
 from pages.parts.progress import results_so_far
 from tlcore import lab
-from tlcore.errors import SpecificationError
+from tlcore.datasets.own import OwnFile, keep_upload
+from tlcore.errors import SpecificationError, one_of
 from tlcore.experiment import Experiment, applicable, presets
 from tlcore.methods import METHODS
 from tlcore.scenarios import SCENARIOS
+from tlcore.scenarios.base import Scenario
 
 
 def watch(run_id: str) -> None:
@@ -59,30 +62,14 @@ def watch(run_id: str) -> None:
     progress()
 
 
-def method_settings(name: str) -> dict[str, Any]:
-    """Return the settings of a method that a person has changed."""
-    changed: dict[str, Any] = {}
-    for setting, field in METHODS[name].model_fields.items():
-        value = st.number_input(
-            setting,
-            value=field.default,
-            help=_(field.description or ""),
-            key=f"{name}.{setting}",
-            format=None if isinstance(field.default, int) else "%g",
-        )
-        if value != field.default:
-            changed[setting] = value
-    return changed
-
-
 def first_sentence(name: str) -> str:
     """Return the line that opens a method's docstring: its formula and what it is."""
     return _(" ".join((METHODS[name].__doc__ or "").strip().split("\n\n")[0].split()))
 
 
-def choose_methods(scenario: str, setting: str, chosen: list[str]) -> list[dict[str, Any]]:
+def choose_methods(scenario: str, setting: str, chosen: list[str], refused: dict[str, str]) -> list[dict[str, Any]]:
     """Offer the methods that can be run here, by family."""
-    able = applicable(scenario, setting)
+    able = [name for name in applicable(scenario, setting) if name not in refused]
     picked: list[str] = []
     families = list(dict.fromkeys(METHODS[name].family for name in able))
     for family in families:
@@ -101,34 +88,93 @@ def choose_methods(scenario: str, setting: str, chosen: list[str]) -> list[dict[
         for name in picked:
             st.markdown(f"**{name}** — {first_sentence(name)}")
             with st.container(horizontal=True):
-                methods.append({"name": name, "settings": method_settings(name)})
+                methods.append({"name": name, "settings": changed(METHODS[name].model_fields, name)})
     return methods
 
 
-def form(preset: Experiment) -> dict[str, Any]:
-    """Ask for the fields of an experiment, starting from a preset's."""
-    fields: dict[str, Any] = {"name": preset.name, "description": preset.description}
+def choose_domains(scenario: Scenario, pair: tuple[Any, Any] | None) -> tuple[Any, Any]:
+    """Ask from where to where: a pair by name, or a file for each domain."""
+    if scenario.own is None:
+        return st.selectbox(
+            _("From where to where"),
+            scenario.pairs,
+            index=scenario.pairs.index(pair) if pair in scenario.pairs else 0,
+            format_func=lambda pair: f"{pair[0]} → {pair[1]}",
+            key=f"pair.{scenario.name}",
+        )
+    return (
+        own_file(scenario.own, "source", _("Source: where much is known")),
+        own_file(scenario.own, "target", _("Target: where you want to know")),
+    )
+
+
+def own_file(kind: type[OwnFile], which: str, label: str) -> dict[str, Any]:
+    """Ask for a file, uploaded or by its address, and what in it means what."""
+    uploaded = st.file_uploader(label, key=f"{which}.upload", help=" ".join((kind.__doc__ or "").split()))
+    fields: dict[str, Any] = {}
+    if uploaded is not None:
+        fields["path"] = str(keep_upload(uploaded.name, uploaded.getvalue()))
+    with st.expander(_("Columns, or a file by its address"), icon=":material/table_chart:"):
+        if uploaded is None:
+            path = ask("path", kind.model_fields["path"], f"{which}.path", "")
+            fields |= {"path": path} if path else {}
+        columns = {name: field for name, field in kind.model_fields.items() if name not in OwnFile.model_fields}
+        with st.container(horizontal=True):
+            fields |= changed(columns, which)
+    return fields
+
+
+def look_at(data: dict[str, Any]) -> dict[str, str]:
+    """Show what there is to know of the data, and return the methods that cannot be used with them, and why.
+
+    Raises
+    ------
+    SpecificationError
+        If they cannot be used at all.
+    """
+    experiment = Experiment.build(data)
+    scenario, found = experiment.where, experiment.domains().facts
+    with st.container(horizontal=True):
+        for name in scenario.shown_facts:
+            st.metric(words.capitalised(words.fact(name)), f"{found[name]:,}")
+    rest = [name for name, count in found.items() if count and name not in scenario.shown_facts]
+    st.caption(" · ".join(f"{found[name]:,} {words.fact(name)}" for name in rest))
+    refused = experiment.refusals()
+    for why in dict.fromkeys(refused.values()):
+        names = [name for name in refused if refused[name] == why]
+        st.info(
+            _("Not to be used between these domains: {names}. Each {why}.").format(names=", ".join(names), why=_(why)),
+            icon=":material/link_off:",
+        )
+    return refused
+
+
+def form(preset: Experiment, wanted: str) -> dict[str, Any] | None:
+    """Ask for the fields of an experiment, starting from a preset's, in the scenario that is wanted.
+
+    Returns None as long as files are missing; raises a `SpecificationError` if the data cannot be used.
+    """
+    fields: dict[str, Any] = {}
     left, right = st.columns(2)
     with left:
         names = list(SCENARIOS)
         fields["scenario"] = st.selectbox(
             _("Scenario"),
             names,
-            index=names.index(preset.scenario),
+            index=names.index(wanted),
             format_func=lambda name: _(SCENARIOS[name].title),
             key="scenario",
         )
         scenario = SCENARIOS[fields["scenario"]]
         here = fields["scenario"] == preset.scenario
-        pair = st.selectbox(
-            _("From where to where"),
-            scenario.pairs,
-            index=scenario.pairs.index((preset.source, preset.target)) if here else 0,
-            format_func=lambda pair: f"{pair[0]} → {pair[1]}",
-            key=f"pair.{fields['scenario']}",
-        )
-        fields["source"], fields["target"] = pair
+        if here:
+            fields |= {"name": preset.name, "description": preset.description}
         st.caption(_(scenario.summary))
+        fields["source"], fields["target"] = choose_domains(scenario, (preset.source, preset.target) if here else None)
+        if type(scenario).model_fields:
+            with st.container(horizontal=True):
+                options = changed(type(scenario).model_fields, scenario.name, preset.options if here else None)
+            fields["options"] = options
     with right:
         settings = list(scenario.settings)
         fields["setting"] = st.radio(
@@ -155,10 +201,15 @@ def form(preset: Experiment) -> dict[str, Any]:
             help=_("How often everything is repeated with other labelled examples. A verdict needs at least three."),
             key="seeds",
         )
+    refused: dict[str, str] = {}
+    if any(scenario.own and "path" not in fields[which] for which in ("source", "target")):
+        st.info(_("Choose a file for each domain to go on."), icon=":material/upload_file:")
+        return None
+    if scenario.shown_facts:
+        refused = look_at({key: fields[key] for key in ("scenario", "options", "source", "target")})
     st.subheader(_("Methods"), anchor=False)
-    fields["methods"] = choose_methods(
-        fields["scenario"], fields["setting"], [choice.name for choice in preset.methods]
-    )
+    first = [choice.name for choice in preset.methods] if here else [scenario.baseline, *scenario.first_methods]
+    fields["methods"] = choose_methods(fields["scenario"], fields["setting"], first, refused)
     with st.expander(_("More choices"), icon=":material/settings:"), st.container(horizontal=True):
         fields["margin"] = st.number_input(
             _("Gaps that do not matter (±)"),
@@ -202,20 +253,22 @@ def form(preset: Experiment) -> dict[str, Any]:
     return fields
 
 
-def new_run(preset_name: str) -> None:
+def new_run(preset_name: str, scenario: str | None) -> None:
     """Choose what to run, and start it."""
     st.title(_("New run"))
     try:
         preset = Experiment.load(preset_name)
+        if scenario is not None and scenario not in SCENARIOS:
+            raise one_of("scenario", scenario, SCENARIOS)
     except SpecificationError as error:
         st.error(str(error))
         return
-    fields = form(preset)
+    experiment = None
     try:
-        experiment = Experiment.build(fields)
+        fields = form(preset, scenario or preset.scenario)
+        experiment = Experiment.build(fields) if fields else None
     except SpecificationError as error:
         st.error(str(error), icon=":material/error:")
-        experiment = None
     with st.container(horizontal=True, vertical_alignment="center"):
         start = st.button(
             _("Run"), type="primary", icon=":material/play_arrow:", disabled=experiment is None, key="start"
@@ -228,7 +281,11 @@ def new_run(preset_name: str) -> None:
                 cost if seconds is None else _("{cost}, about {time}").format(cost=cost, time=words.duration(seconds))
             )
     if start and experiment is not None:
-        run_id = lab.submit(experiment)
+        try:
+            run_id = lab.submit(experiment)
+        except SpecificationError as error:  # a file may have gone since the form was drawn
+            st.error(str(error), icon=":material/error:")
+            return
         st.query_params.from_dict({"run": run_id})
         st.rerun()
 
@@ -236,4 +293,4 @@ def new_run(preset_name: str) -> None:
 if "run" in st.query_params:
     watch(st.query_params["run"])
 else:
-    new_run(st.query_params.get("preset", presets()[0]))
+    new_run(st.query_params.get("preset", presets()[0]), st.query_params.get("scenario"))

@@ -35,26 +35,77 @@ def look(methods: list[str], baseline: str) -> dict[str, dict[str, str]]:
 
 def by_budget(summary: pd.DataFrame, looks: dict[str, dict[str, str]], label: str, budget_label: str) -> go.Figure:
     """Draw a metric by label budget with its intervals, methods beside the baseline (dashed)."""
+    return _along("budget", summary, looks, label, budget_label)
+
+
+def by_length(summaries: pd.DataFrame, looks: dict[str, dict[str, str]], label: str, length_label: str) -> go.Figure:
+    """Draw a metric by the length of the list shown; rows as of `Results.summary`, with a column ``length``."""
+    return _along("length", summaries, looks, label, length_label)
+
+
+def _along(
+    column: str, summary: pd.DataFrame, looks: dict[str, dict[str, str]], label: str, column_label: str
+) -> go.Figure:
+    """Draw means with their intervals along a column of few values, evenly spaced."""
     figure = go.Figure()
-    positions = {budget: i for i, budget in enumerate(sorted(summary["budget"].unique()))}
+    positions = {value: i for i, value in enumerate(sorted(summary[column].unique()))}
     methods = [method for method in looks if method in set(summary["method"])]
     for i, method in enumerate(methods):
-        rows = summary[summary["method"] == method].sort_values("budget")
-        nudge = (i - (len(methods) - 1) / 2) * 0.04  # so that intervals stand side by side
+        rows = summary[summary["method"] == method].sort_values(column)
+        nudge = _nudge(i, len(methods))
         figure.add_scatter(
-            x=[positions[budget] + nudge for budget in rows["budget"]],
+            x=[positions[value] + nudge for value in rows[column]],
             y=rows["mean"],
             error_y={"array": (rows["ci_high"] - rows["mean"]).fillna(0), "thickness": 1.2, "width": 3},
             name=method,
             mode="lines+markers",
             marker={**looks[method], "size": 9},
             line={"color": looks[method]["color"], "dash": "dash" if i == 0 else "solid", "width": 1.6},
-            customdata=rows[["method", "budget", "seeds"]].to_numpy(),
+            customdata=rows[["method", column, "seeds"]].to_numpy(),
             hovertemplate="%{customdata[0]}<br>%{y:.3f} (%{customdata[2]} seeds)<extra></extra>",
         )
-    figure.update_xaxes(title=budget_label, tickvals=list(positions.values()), ticktext=[str(b) for b in positions])
+    figure.update_xaxes(title=column_label, tickvals=list(positions.values()), ticktext=[str(v) for v in positions])
     figure.update_yaxes(title=label)
     return _quiet(figure)
+
+
+def by_group(table: pd.DataFrame, looks: dict[str, dict[str, str]], label: str, groups: dict[str, str]) -> go.Figure:
+    """Draw a metric's mean in each group of test examples, with its interval.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows of one budget, as `tlcore.results.Results.by_group`.
+    looks : dict
+    label : str
+        Title of the axis.
+    groups : dict
+        The groups as a person reads them, from the top to the bottom.
+    """
+    figure = go.Figure()
+    methods = [method for method in looks if method in set(table["method"])]
+    positions = {group: -i for i, group in enumerate(groups)}
+    for i, method in enumerate(methods):
+        rows = table[table["method"] == method]
+        nudge = _nudge(i, len(methods), most=0.7)
+        figure.add_scatter(
+            x=rows["mean"],
+            y=[positions[group] - nudge for group in rows["group"]],
+            error_x={"array": (rows["ci_high"] - rows["mean"]).fillna(0), "thickness": 1.2, "width": 3},
+            name=method,
+            mode="markers",
+            marker={**looks[method], "size": 9},
+            customdata=rows[["method", "group"]].to_numpy(),
+            hovertemplate="%{customdata[0]}, %{customdata[1]}: %{x:.3f}<extra></extra>",
+        )
+    figure.update_xaxes(title=label)
+    figure.update_yaxes(tickvals=list(positions.values()), ticktext=list(groups.values()), zeroline=False)
+    return _quiet(figure, height=160 + 70 * len(groups))
+
+
+def _nudge(place: int, places: int, most: float = 0.4) -> float:
+    """How far a method stands from the middle, so that intervals stand side by side."""
+    return (place - (places - 1) / 2) * min(0.08, most / places)
 
 
 def gaps(verdicts: pd.DataFrame, margin: float, label: str, words: dict[str, str]) -> go.Figure:

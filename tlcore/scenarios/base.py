@@ -110,6 +110,12 @@ class Scenario(BaseModel, ABC):
     budget_of: ClassVar[BudgetOf] = "class"
     """What a label budget counts: labels a class, or interactions a user."""
     largest_budget: ClassVar[int]
+    first_methods: ClassVar[tuple[str, ...]] = ("fine_tune",)
+    """What is compared with the baseline unless the experiment says otherwise."""
+    curve: ClassVar[dict[int, str]] = {}
+    """Metrics that are one metric at several lengths of the list shown, by length."""
+    shown_facts: ClassVar[tuple[str, ...]] = ()
+    """Which of `Domains.facts` a person sees first, before a run; empty: the data need no look."""
     epochs: ClassVar[int]
     """Cap on epochs when the experiment leaves it open."""
     max_steps: ClassVar[int]
@@ -131,6 +137,14 @@ class Scenario(BaseModel, ABC):
     def refusal(self, method: Method, domains: Domains) -> str:
         """Return why a method cannot be used between these domains, in half a sentence; empty if it can."""
         return ""
+
+    def groups(self, examples: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return groups of test examples worth a look of their own, by name, as masks (n_test,).
+
+        ``examples`` are those of a trial (`tlcore.results.TrialResult`); the groups may depend on the label budget, not
+        on method or seed.
+        """
+        return {}
 
     @abstractmethod
     def spend(self, pool: Examples, budget: int, seed: int) -> tuple[Examples, Examples]:

@@ -13,7 +13,7 @@ from pydantic import Field
 from tlcore.datasets.interactions import InteractionFile, Interactions
 from tlcore.datasets.own import read_both
 from tlcore.errors import SpecificationError
-from tlcore.evaluation.ranking import PER_USER, RANKING
+from tlcore.evaluation.ranking import LENGTHS, PER_USER, RANKING
 from tlcore.methods.base import Predict
 from tlcore.scenarios.base import Domains, Examples, Scenario, TaskLoss
 
@@ -45,6 +45,9 @@ class Recommendation(Scenario):
     headline = ("recall@10", "ndcg@10")
     budget_of = "user"
     largest_budget = 50
+    first_methods = ("popularity", "fine_tune", "frozen", "joint_ease", "cmf")
+    curve: ClassVar[dict[int, str]] = {k: f"recall@{k}" for k in LENGTHS}
+    shown_facts = ("shared_users", "shared_items", "source_interactions", "target_interactions", "test_users")
     epochs = 50
     max_steps = 1000
     batch_size = 1024
