@@ -40,9 +40,11 @@ def preset_card(name: str) -> None:
 
 
 st.header(_("Start with a preset"), anchor=False)
-for column, name in zip(st.columns(len(presets())), presets(), strict=True):
-    with column:
-        preset_card(name)
+A_ROW = 3
+for start in range(0, len(presets()), A_ROW):
+    for column, name in zip(st.columns(A_ROW), presets()[start : start + A_ROW], strict=False):
+        with column:
+            preset_card(name)
 
 st.header(_("Bring your own data"), anchor=False)
 for scenario in SCENARIOS.values():

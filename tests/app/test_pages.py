@@ -11,7 +11,9 @@ from streamlit.testing.v1 import AppTest
 
 from pages.parts import language
 from tlcore import lab
+from tlcore.datasets import interactions
 from tlcore.experiment import Experiment
+from tlcore.scenarios import recommendation
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(path.stem for path in (ROOT / "pages/views").glob("*.py"))
@@ -26,6 +28,32 @@ def finished() -> str:
     run = lab.submit(experiment)
     assert lab.wait(run).status == "done"
     return run
+
+
+@pytest.fixture(scope="module")
+def films() -> str:
+    """A run with people, some of them cold."""
+    fields = {
+        "name": "Small",
+        "scenario": "films",
+        "methods": "popularity,cmf,joint_ease",
+        "budgets": "2,5",
+        "seeds": 3,
+    }
+    run = lab.submit(Experiment.build({**fields, "cold_users": 0.3}))
+    assert lab.wait(run).status == "done"
+    return run
+
+
+@pytest.fixture
+def tables(tmp_path) -> tuple[Path, Path]:
+    """Two small tables of choices with the same thirty people."""
+    rows = [(f"u{i}", f"{'ab'[j % 2]}{(i * 7 + j) % 9}") for i in range(30) for j in range(8)]
+    paths = tmp_path / "there.csv", tmp_path / "here.csv"
+    for path, letter in zip(paths, "ab", strict=True):
+        lines = [f"{user},{item}" for user, item in rows if item[0] == letter]
+        path.write_text("\n".join(["user,item", *lines]))
+    return paths
 
 
 def page(name: str, **query: str) -> AppTest:
@@ -126,6 +154,95 @@ def test_run_starts_what_the_form_says(finished):
     assert "l2_sp(learning_rate=0.001)" in [choice.label for choice in run.experiment.methods]
 
 
+def test_own_tables_are_looked_at_before_methods_are_offered(finished, tables):
+    app = page("run", scenario="ratings")
+    assert "Choose a file" in app.info[0].value
+    assert app.button(key="start").disabled
+    for which, path in zip(("source", "target"), tables, strict=True):
+        app.text_input(key=f"{which}.path").set_value(str(path))
+    app.run()
+    assert not app.exception
+    facts = {metric.label: metric.value for metric in app.metric}
+    assert (facts["People in both"], facts["Items in both"]) == ("30", "0")
+    assert not app.button(key="start").disabled
+
+
+def test_own_tables_are_run(finished, tables):
+    app = page("run", scenario="ratings")
+    for which, path in zip(("source", "target"), tables, strict=True):
+        app.text_input(key=f"{which}.path").set_value(str(path))
+    app.number_input(key="seeds").set_value(1)
+    app.text_input(key="budgets").set_value("2")
+    app.number_input(key="ratings.cold_users").set_value(0.1)
+    app.text_input(key="source.user").set_value("user")
+    app.run()
+    app.button(key="start").click().run()
+    assert not app.exception
+    run = lab.wait(one(app.query_params["run"]))
+    assert run.status == "done"
+    assert run.experiment.names == ("there.csv", "here.csv")
+    assert run.experiment.options == {"cold_users": 0.1}
+
+
+def test_a_column_that_is_not_there_is_said_beside_the_form(finished, tables):
+    app = page("run", scenario="ratings")
+    for which, path in zip(("source", "target"), tables, strict=True):
+        app.text_input(key=f"{which}.path").set_value(str(path))
+    app.text_input(key="target.item").set_value("goods")
+    app.run()
+    assert not app.exception
+    assert app.error[0].value.startswith("target.item: 'here.csv' has no column 'goods'")
+    assert app.button(key="start").disabled
+
+
+def test_methods_that_need_what_is_not_shared_are_not_offered(finished, tables):
+    strangers = tables[1].read_text().replace("u", "v").replace("vser", "user")
+    tables[1].write_text(strangers + "\nv1,a1\n")
+    app = page("run", scenario="ratings")
+    for which, path in zip(("source", "target"), tables, strict=True):
+        app.text_input(key=f"{which}.path").set_value(str(path))
+    app.run()
+    assert not app.exception
+    assert any("frozen" in info.value for info in app.info)
+    offered = {option for pills in app.button_group for option in pills.options}
+    assert "cmf" in offered
+    assert not {"frozen", "emcdr"} & offered
+
+
+def test_compare_shows_whom_transfer_serves(films):
+    app = page("compare", run=films)
+    results = lab.results(films)
+    table = next(frame.value for frame in app.dataframe if "members" in frame.value)
+    verdicts = results.group_verdicts[results.group_verdicts["budget"] == 5]
+    assert list(table["gap"]) == pytest.approx([100 * gap for gap in verdicts["gap"]])
+    assert len([w for w in app.warning if "does harm to" in w.value]) == len(
+        set(verdicts.loc[verdicts["verdict"].str.contains("negative"), "method"])
+    )
+
+
+def test_a_person_s_hits_are_marked(films):
+    from tlcore.report.person import people, person
+
+    app = page("compare", run=films)
+    shown = next(frame.value for frame in app.dataframe if "place" in frame.value)
+    results = lab.results(films)
+    one_ = person(results, 5, 0, people(results, 5, 0)["row"].iloc[0])
+    assert [item for item in shown["cmf"] if item.startswith("✔")] == [f"✔ {item}" for item in one_.held_out]
+    assert not [item for item in shown["best_from_scratch"] if item.startswith("✔")]
+
+
+def test_a_run_whose_files_have_gone_can_still_be_looked_at(tables):
+    fields = {"source": str(tables[0]), "target": str(tables[1]), "methods": "popularity", "budgets": 2, "seeds": 1}
+    run = lab.submit(Experiment.build({"name": "Small", "scenario": "ratings", **fields}))
+    assert lab.wait(run).status == "done"
+    tables[1].unlink()
+    for remembered in (interactions._read, recommendation._ratings):
+        remembered.cache_clear()
+    for name in ("compare", "run"):
+        page(name, run=run)
+    assert any("here.csv" in caption.value for caption in page("compare", run=run).caption)
+
+
 class Bracketed(NullTranslations):
     """A language in which every message stands in brackets, so that what is not translated can be seen."""
 
@@ -136,16 +253,19 @@ class Bracketed(NullTranslations):
         return f"⟦{one if n == 1 else many}⟧"
 
 
-NAMES = re.compile(r"λ|β|CSV|JSON|(\*\*)?[a-z0-9_]+(\*\*)?|\*\*Small\*\* · .* UTC")  # the same in every language
+NAMES = re.compile(r"λ|β|CSV|JSON|recall@k|(\*\*)?[a-z0-9_]+(\*\*)?|\*\*Small\*\* · .* UTC")  # the same in every language
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_every_visible_string_goes_through_gettext(name, finished, monkeypatch):
+@pytest.mark.parametrize("name", [*PAGES, "compare films", "run films"])
+def test_every_visible_string_goes_through_gettext(name, finished, films, monkeypatch):
     monkeypatch.setattr(language, "_catalogue", lambda _: Bracketed())
-    app = page(name, **({"run": finished} if name in ("compare",) else {}))
+    name, _, scenario = name.partition(" ")
+    query = {"run": films if scenario else finished} if name == "compare" else {"preset": "films"} if scenario else {}
+    app = page(name, **query)
     texts = [
         text
         for element in app.main
+        if element.type != "text"  # names of items
         for text in (
             getattr(element, "label", None),
             None if hasattr(element, "label") else getattr(element, "value", None),
