@@ -253,7 +253,9 @@ class Bracketed(NullTranslations):
         return f"⟦{one if n == 1 else many}⟧"
 
 
-NAMES = re.compile(r"λ|β|CSV|JSON|recall@k|(\*\*)?[a-z0-9_]+(\*\*)?|\*\*Small\*\* · .* UTC")  # the same in every language
+NAMES = re.compile(  # the same in every language
+    r"λ|β|CSV|JSON|recall@k|(\*\*)?[a-z0-9_]+(\*\*)?|\*\*Small\*\* · .* UTC"
+)
 
 
 @pytest.mark.parametrize("name", [*PAGES, "compare films", "run films"])
