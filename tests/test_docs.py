@@ -28,6 +28,24 @@ def test_the_worked_example_of_a_new_method_runs():
         METHODS.pop("l1_sp", None)
 
 
+def test_the_worked_example_of_a_new_scenario_runs():
+    from tlcore.experiment import Experiment
+    from tlcore.scenarios import SCENARIOS
+    from tlcore.trial import execute
+
+    code = re.search(r"```python\n(.*?)```", (ROOT / "docs/add-a-scenario.md").read_text(encoding="utf-8"), re.S)
+    try:
+        exec(code[1], {"__name__": "worked_example"})
+        accuracy = {}
+        for target in ("turned by 30°", "turned by 180°"):
+            fields = {"scenario": "moons", "target": target, "methods": "source_only", "seeds": [0], "noise": 0.05}
+            trials = Experiment.build(fields).trials()
+            accuracy[target] = execute(trials[-1]).metrics["accuracy"]
+        assert accuracy["turned by 180°"] < 0.5 < 0.8 < accuracy["turned by 30°"]
+    finally:
+        SCENARIOS.pop("moons", None)
+
+
 def test_every_requirement_says_why_it_is_there():
     reasons = (ROOT / "docs/dependencies.md").read_text(encoding="utf-8").lower()
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
