@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.request import urlopen
 
+import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
@@ -183,3 +184,37 @@ def test_a_run_that_is_not_there(dashboard, page):
     page.goto(f"{dashboard.address}/compare?run=20000101-000000-none")
     expect(page.get_by_text("'20000101-000000-none' is not known")).to_be_visible(timeout=30_000)
     expect(page.get_by_test_id("stPageLink").filter(has_text="All runs")).to_be_visible()
+
+
+def test_own_tables_from_upload_to_a_person_s_list(dashboard, page, tmp_path):
+    rng = np.random.default_rng(0)
+    taste = rng.integers(0, 2, 60)  # whoever likes one half of a catalogue likes the same half of the other
+    for name, prefix in (("source.csv", "book"), ("target.csv", "film")):
+        lines = ["customer,product,stars"]
+        for user, kind in enumerate(taste):
+            lines += [f"c{user},{prefix} {2 * item + kind},5" for item in rng.permutation(12)[:6]]
+        (tmp_path / name).write_text("\n".join(lines))
+    page.goto(f"{dashboard.address}/run?scenario=ratings")
+    expect(page.get_by_text("Choose a file for each domain")).to_be_visible(timeout=30_000)
+    for which in ("source", "target"):
+        upload = page.locator(f".st-key-{which}-upload")
+        upload.locator("input[type=file]").set_input_files(tmp_path / f"{which}.csv")
+        expect(upload.get_by_text(f"{which}.csv")).to_be_visible(timeout=30_000)
+    expect(page.get_by_test_id("stMetric").filter(has_text="People in both")).to_contain_text("60", timeout=30_000)
+    budgets = page.get_by_role("textbox", name="Interactions a user")
+    budgets.fill("1")
+    budgets.press("Enter")
+    expect(page.get_by_text("18 trials")).to_be_visible(timeout=30_000)
+    page.get_by_test_id("stButton").filter(has_text="Run").get_by_role("button").click()
+    comparison = page.get_by_test_id("stPageLink").filter(has_text="See the comparison")
+    expect(comparison).to_be_visible(timeout=120_000)
+    comparison.click()
+    expect(page.get_by_role("heading", name="Look at a person")).to_be_visible(timeout=30_000)
+    run = re.search(r"run=([\w-]+)", page.url)[1]
+    assert lab.read(run).status == "done"
+    results = lab.results(run)
+    assert set(results.trials.loc[results.trials["status"] == "done", "budget"]) == {1}
+    best = results.summary("recall@10").set_index("method")["mean"]
+    assert best["cmf"] > best["popularity"] + 0.1, "what people like elsewhere tells which half they like"
+    expect(page.get_by_text("Liked in the source")).to_be_visible()
+    expect(page.get_by_text(re.compile(r"^book \d+")).first).to_be_visible()
