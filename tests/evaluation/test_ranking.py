@@ -10,7 +10,7 @@ from scipy.sparse import csr_matrix
 from sklearn.metrics import label_ranking_average_precision_score, ndcg_score
 
 from tlcore.evaluation import ranking
-from tlcore.evaluation.ranking import PER_USER, RANKING, K, rank
+from tlcore.evaluation.ranking import LENGTHS, PER_USER, RANKING, K, rank
 
 
 def world(seed: int, users: int = 12, items: int = 30):
@@ -31,14 +31,15 @@ def by_definition(scores: np.ndarray, seen: csr_matrix, held_out: csr_matrix) ->
         order = sorted(set(range(scores.shape[1])) - set(seen[user].indices), key=lambda item: -scores[user, item])
         hits = [item in wanted for item in order[:K]]
         gain = sum(hit / math.log2(place + 2) for place, hit in enumerate(hits))
-        values["recall@10"].append(sum(hits) / len(wanted))
+        for k in LENGTHS:
+            values[f"recall@{k}"].append(len(wanted.intersection(order[:k])) / len(wanted))
         values["ndcg@10"].append(gain / sum(1 / math.log2(place + 2) for place in range(min(K, len(wanted)))))
         values["hit_rate@10"].append(float(any(hits)))
         values["mrr"].append(1 / (1 + min(order.index(item) for item in wanted)))
     return values
 
 
-@given(seed=st.integers(0, 10_000), items=st.integers(K, 40))
+@given(seed=st.integers(0, 10_000), items=st.integers(K, 120))
 @settings(max_examples=25, deadline=None)
 def test_every_metric_is_its_definition(seed, items):
     scores, seen, held_out = world(seed, items=items)
@@ -47,6 +48,39 @@ def test_every_metric_is_its_definition(seed, items):
         np.testing.assert_allclose(ranked.per_user[name], values, err_msg=name)
         assert ranked.metrics[name] == pytest.approx(np.mean(values))
     assert ranked.metrics.keys() == RANKING.keys()
+
+
+def test_recall_is_told_at_each_length():
+    """One user, whose three held-out items stand at places 1, 6 and 50 of what is left of the catalogue."""
+    scores = -np.arange(60.0)[None]
+    seen, held_out = csr_matrix((1, 60)), csr_matrix(np.isin(np.arange(60), [0, 5, 49])[None])
+    told = rank(lambda rows: scores[rows], seen, held_out).metrics
+    assert {k: told[f"recall@{k}"] for k in LENGTHS} == pytest.approx({1: 1 / 3, 5: 1 / 3, 10: 2 / 3, 20: 2 / 3, 50: 1})
+    seen = csr_matrix(np.eye(60)[[1]])  # one fewer above the second and the third
+    told = rank(lambda rows: scores[rows], seen, held_out).metrics
+    assert {k: told[f"recall@{k}"] for k in LENGTHS} == pytest.approx({1: 1 / 3, 5: 2 / 3, 10: 2 / 3, 20: 2 / 3, 50: 1})
+
+
+@given(seed=st.integers(0, 10_000), items=st.integers(3, 120), values=st.integers(1, 5))
+@settings(max_examples=25, deadline=None)
+def test_a_longer_list_recalls_no_less_even_with_ties(seed, items, values):
+    scores, seen, held_out = world(seed, items=items)
+    ranked = rank(lambda rows: np.floor(values * scores[rows]), seen, held_out)
+    by_length = np.array([ranked.per_user[f"recall@{k}"] for k in LENGTHS])
+    assert (np.diff(by_length, axis=0) >= 0).all()
+    assert (by_length[-1] == 1).all() or items > max(LENGTHS)  # all that is left fits into the longest list
+    np.testing.assert_array_equal(by_length[LENGTHS.index(K)] > 0, ranked.per_user["hit_rate@10"])
+    np.testing.assert_array_equal(by_length[0] > 0, ranked.per_user["mrr"] == 1)
+
+
+@pytest.mark.parametrize("items", [4, K, 49])
+def test_a_catalogue_may_be_shorter_than_the_list(items):
+    scores, seen, held_out = world(6, items=items)
+    ranked = rank(lambda rows: scores[rows], seen, held_out)
+    assert ranked.top.shape == (11, min(K, items))
+    for name, values in by_definition(scores.astype(np.float32), seen, held_out).items():
+        np.testing.assert_allclose(ranked.per_user[name], values, err_msg=name)
+    assert ranked.metrics["recall@50"] == 1
 
 
 def test_ndcg_and_mrr_are_scikit_learns():
@@ -67,6 +101,15 @@ def test_what_was_seen_is_never_shown_and_short_lists_are_filled_up():
         shown = shown[shown >= 0]
         assert not set(shown) & set(seen[row].indices)
         assert len(set(shown)) == min(K, K + 2 - seen[row].nnz)
+
+
+def test_what_a_recommender_rules_out_is_not_shown_and_no_hit():
+    scores, seen, held_out = world(7)
+    scores[:, 0] = -np.inf  # everybody's held-out item
+    ranked = rank(lambda rows: scores[rows], seen, held_out)
+    rest = held_out.toarray()[1:, 1:].sum(1)
+    assert 0 not in ranked.top
+    np.testing.assert_allclose(ranked.per_user["recall@50"], rest / (rest + 1))
 
 
 def test_blocks_change_nothing(monkeypatch):

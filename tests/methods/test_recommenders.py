@@ -1,12 +1,15 @@
 """The recommenders against independent implementations and closed forms."""
 
+import re
+
 import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 from sklearn.metrics.pairwise import cosine_similarity
 
+from tlcore.evaluation import ranking
 from tlcore.experiment import Experiment
-from tlcore.methods.recommenders import ALS, CMF, EASE, ItemKNN, JointEASE, Popularity
+from tlcore.methods.recommenders import ALS, BPR, CMF, EASE, EMCDR, BestFromScratch, ItemKNN, JointEASE, Popularity
 from tlcore.scenarios.base import Examples
 from tlcore.trial import execute
 
@@ -110,6 +113,231 @@ def test_a_user_of_whom_nothing_is_known_gets_an_answer():
         predict = method.solve(None, few, ITEMS, 0).predict
         np.testing.assert_array_equal(predict(np.array([35]))[0], np.bincount(few.answers, minlength=ITEMS))
         assert np.isfinite(predict(np.array([3, 35]))).all()
+
+
+class MappedWorld:
+    """Many users with factors that are given; the target's are a linear map of the source's, plus noise if wanted.
+
+    Choices decide only how many are known: users 0–9 have none in the source, 10–19 none in the target, 20–29 none
+    anywhere, the others some in both.
+    """
+
+    users, factors, first = 400, 3, 8
+
+    def __init__(self, noise: float = 0.0, bend: float = 0.0):
+        rng = np.random.default_rng(0)
+        self.of_source = rng.normal(2.0, 3.0, (self.users, self.factors)).astype(np.float32)
+        linear = self.of_source @ rng.normal(size=(self.factors, self.factors)) + [1.0, -2.0, 0.5]
+        self.mapped = (linear + bend * np.tanh(self.of_source)).astype(np.float32)
+        self.of_target = (self.mapped + noise * rng.normal(size=linear.shape)).astype(np.float32)
+        self.of_items = rng.normal(size=(self.first + 6, self.factors)).astype(np.float32)
+        chosen = rng.random((self.users, self.first + 6)) < 0.4
+        chosen[:, [0, self.first]] = True
+        chosen[:10, : self.first] = chosen[10:20, self.first :] = chosen[20:30] = False
+        users, items = np.nonzero(chosen)
+        self.source, self.target = (
+            Examples(users[part], items[part]) for part in (items < self.first, items >= self.first)
+        )
+        self.known = chosen[:, self.first :].sum(1, keepdims=True)
+
+    def scores(self, users=None, source=None, **settings):
+        world = self
+
+        class Given(EMCDR):
+            def factorise(self, chosen, seed):
+                of_source = chosen[:, : world.first].nnz > 0
+                assert chosen.shape[0] == world.users
+                assert not of_source or not chosen[:, world.first :].nnz  # each domain apart
+                return (world.of_source, world.of_items[::-1]) if of_source else (world.of_target, world.of_items)
+
+        solution = Given(**{"mapping": "linear", **settings}).solve(source or self.source, self.target, len(self.of_items), 0)
+        return solution.predict(np.arange(self.users) if users is None else users)
+
+
+def test_emcdr_maps_cold_users_exactly_where_the_map_is_linear():
+    world = MappedWorld()
+    ours = world.scores(np.arange(10, 20))
+    np.testing.assert_allclose(ours, world.mapped[10:20] @ world.of_items.T, atol=0.02)
+    assert np.abs(ours).max() > 5
+
+
+@pytest.mark.parametrize("weight", [0.5, 5.0])
+def test_emcdr_mixes_by_how_much_is_known(weight):
+    world = MappedWorld(noise=2.0)
+    both = np.arange(30, world.users)
+    mapping = np.linalg.lstsq(np.c_[world.of_source[both], np.ones(len(both))], world.of_target[both], rcond=None)[0]
+    mapped = np.c_[world.of_source, np.ones(world.users)] @ mapping
+    n = world.known
+    mixed = (n * world.of_target + weight * mapped) / (n + weight)
+    mixed[:10] = world.of_target[:10]  # nothing is known of them elsewhere
+    rows = np.r_[0:20, both]
+    ours = world.scores(rows, mapped_choices=weight)
+    np.testing.assert_allclose(ours, mixed[rows] @ world.of_items.T, atol=0.1)
+    assert np.abs(ours - world.of_target[rows] @ world.of_items.T).max() > 1
+
+
+def test_emcdr_as_in_the_paper_maps_cold_users_only():
+    world = MappedWorld(noise=2.0)
+    ours, mixed = world.scores(mapped_choices=0), world.scores(mapped_choices=5.0)
+    warm = np.r_[0:10, 30 : world.users]
+    np.testing.assert_allclose(ours[warm], world.of_target[warm] @ world.of_items.T, atol=1e-4)
+    np.testing.assert_allclose(ours[10:20], mixed[10:20], atol=1e-5)
+
+
+def test_emcdr_bends_its_map_where_one_asks_for_a_hidden_layer():
+    world = MappedWorld(bend=8.0)
+    truth = world.mapped[10:20] @ world.of_items.T
+    errors = {mapping: np.abs(world.scores(mapping=mapping)[10:20] - truth).mean() for mapping in ("linear", "mlp")}
+    assert errors["mlp"] < 0.7 * errors["linear"]
+
+
+def test_emcdr_gives_users_of_whom_nothing_is_known_what_is_popular():
+    world = MappedWorld()
+    popular = np.bincount(world.target.answers, minlength=len(world.of_items))
+    np.testing.assert_array_equal(world.scores(np.array([20, 29])), [popular, popular])
+    assert not (world.scores(np.array([0, 19])) == popular).all(1).any()
+
+
+def test_emcdr_refuses_domains_that_no_user_connects():
+    world = MappedWorld()
+    apart = Examples(np.arange(10, 20), np.zeros(10, int))
+    with pytest.raises(ValueError, match="users with choices in both domains; there is none") as refused:
+        world.scores(source=apart)
+    assert "\n" not in str(refused.value)
+
+
+def test_emcdr_factorises_like_als():
+    """A user with nothing in the source is what ALS on the target alone makes of them."""
+    source, target, _ = world(6)
+    settings = {"factors": 4, "ridge": 2.0, "confidence": 3.0}
+    stays = source[source.inputs != 7]
+    ours = scores(EMCDR(**settings), source=stays, target=target)
+    alone = scores(ALS(**settings), target=target)
+    np.testing.assert_allclose(ours[7], alone[7], atol=1e-5)
+    assert np.abs(ours[8] - alone[8]).max() > 1e-3
+
+
+def two_tastes(users: int = 60, items: int = 40, share: float = 0.4, seed: int = 0) -> Examples:
+    """Even users chose some even items, odd users some odd ones; popular as may be."""
+    rng = np.random.default_rng(seed)
+    of_user, of_item = np.nonzero(rng.random((users, items)) < share * rng.uniform(0.3, 1.7, items))
+    same = of_user % 2 == of_item % 2
+    return Examples(of_user[same], of_item[same])
+
+
+def test_bpr_ranks_what_a_users_kind_likes_first():
+    target = two_tastes()
+    predict = BPR().solve(None, target, 40, 0).predict
+    users = np.unique(target.inputs)
+    ours = predict(users)
+    ours[np.searchsorted(users, target.inputs), target.answers] = -np.inf
+    best = np.argsort(-ours, axis=1)[:, :5]
+    assert (best % 2 == users[:, None] % 2).mean() > 0.98
+
+
+def test_bpr_separates_what_was_chosen_from_what_was_not():
+    """Its objective, of all pairs and not of sampled ones: the area under each user's curve."""
+    _, target, chosen = world(7)
+    ours = scores(BPR(factors=8, ridge=0.001, iterations=300), target=target)[:, SOURCE_ITEMS:]
+    yes = chosen[:, SOURCE_ITEMS:] > 0
+    area = [(row[mask][:, None] > row[~mask]).mean() for row, mask in zip(ours, yes, strict=True) if not mask.all()]
+    assert np.mean(area) > 0.95
+
+
+def test_bpr_of_a_seed_is_the_same_again():
+    target = two_tastes()
+    first, again, other = (BPR(iterations=5).solve(None, target, 40, seed).predict(np.arange(60)) for seed in (3, 3, 4))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def niches(users: int = 600, size: int = 4, many: int = 200) -> Examples:
+    """Everybody chose three of the four items of one niche out of many; the first items are another catalogue's."""
+    rng = np.random.default_rng(1)
+    chosen = [SOURCE_ITEMS + size * (user % many) + rng.permutation(size)[:3] for user in range(users)]
+    return Examples(np.repeat(np.arange(users), 3), np.concatenate(chosen))
+
+
+def a_hit_and_a_whim(users: int = 300, whims: int = 400) -> Examples:
+    """Everybody chose one of thirty hits, some more popular than others, and something at random: no taste at all."""
+    rng = np.random.default_rng(2)
+    popularity = 0.85 ** np.arange(30)
+    hits = rng.choice(30, users, p=popularity / popularity.sum())
+    return Examples(np.repeat(np.arange(users), 2), np.c_[hits, 30 + rng.integers(whims, size=users)].ravel())
+
+
+def told(solution) -> tuple[str, dict[str, float]]:
+    """The candidate that was chosen, and all recalls, read from the note."""
+    best, recalls = solution.note.split(": held-out recall@10 ")
+    return best, {name: float(value) for name, value in re.findall(r"(\w+) ([\d.]+)", recalls)}
+
+
+CANDIDATES = {method.name: method for method in (ALS(), EASE(), ItemKNN(), BPR(), Popularity())}
+
+
+@pytest.mark.parametrize(
+    ("target", "answers", "wins", "clearly_beats"),
+    [
+        (niches(), SOURCE_ITEMS + 800, {"item_knn", "ease"}, "als"),
+        (a_hit_and_a_whim(), 430, {"popularity"}, "item_knn"),
+    ],
+    ids=["niches", "hits"],
+)
+def test_best_from_scratch_chooses_what_recalls_most(target, answers, wins, clearly_beats):
+    solution = BestFromScratch().solve(None, target, answers, 0)
+    best, recalls = told(solution)
+    assert recalls.keys() == CANDIDATES.keys()
+    assert best in wins
+    assert recalls[best] == max(recalls.values()) > recalls[clearly_beats] + 0.1
+    assert list(recalls.values()) == sorted(recalls.values(), reverse=True)
+    users = np.arange(0, 1 + target.inputs.max(), 7)
+    alone = CANDIDATES[best].solve(None, target, answers, 0)  # fitted on all choices, the held-out ones too
+    np.testing.assert_array_equal(solution.predict(users), alone.predict(users))
+
+
+def test_best_from_scratch_holds_out_one_choice_of_whoever_has_two(monkeypatch):
+    target = two_tastes(share=0.08)
+    target = target[np.random.default_rng(0).permutation(len(target))]
+    counts = np.bincount(target.inputs)
+    assert {0, 1, 2} <= set(counts)
+    whole = np.zeros((len(counts), 40))
+    whole[target.inputs, target.answers] = 1
+    items, asked, learned = np.unique(target.answers), [], []
+    rank, solve = ranking.rank, Popularity.solve
+
+    def spied(self, source, part, answers, seed):
+        learned.append(part)
+        return solve(self, source, part, answers, seed)
+
+    monkeypatch.setattr(ranking, "rank", lambda score, *sides: asked.append((score, *sides)) or rank(score, *sides))
+    monkeypatch.setattr(Popularity, "solve", spied)
+    for seed in (0, 1):
+        BestFromScratch().solve(None, target, 40, seed)
+    for score, seen, held_out in asked:
+        np.testing.assert_array_equal(held_out.sum(1).A1, counts > 1)
+        np.testing.assert_array_equal((seen + held_out).toarray(), whole[:, items])
+        assert score(np.array([0])).shape == (1, len(items))
+    learned_matrix = np.zeros_like(whole)
+    learned_matrix[learned[0].inputs, learned[0].answers] = 1
+    np.testing.assert_array_equal(learned_matrix[:, items], asked[0][1].toarray())  # popularity learned what was seen
+    assert (asked[0][2] != asked[-1][2]).nnz  # each seed holds out others
+
+
+def test_best_from_scratch_never_looks_at_the_source():
+    source, target, _ = world(8)
+    method = BestFromScratch()
+    assert not method.transfers
+    alone, beside = (method.solve(domain, target, ITEMS, 0) for domain in (None, source))
+    assert alone.note == beside.note
+    np.testing.assert_array_equal(alone.predict(np.arange(USERS)), beside.predict(np.arange(USERS)))
+
+
+def test_best_from_scratch_is_als_where_nothing_can_be_held_out():
+    target = Examples(np.arange(12), np.arange(12) % 5)
+    solution = BestFromScratch().solve(None, target, 5, 3)
+    assert solution.note == "als, unchosen"
+    als = ALS().solve(None, target, 5, 3)
+    np.testing.assert_array_equal(solution.predict(np.arange(14)), als.predict(np.arange(14)))
 
 
 def test_on_films_the_source_helps():
