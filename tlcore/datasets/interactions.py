@@ -125,7 +125,7 @@ def _table(file: InteractionFile) -> pd.DataFrame:
     """Return the file as a table of strings, its columns named by their header or by their numbers."""
     import pandas as pd
 
-    content = file.content(prefer=r"rating|\.inter$|\.dat$")
+    content = file.content(prefer=(r"rating[^/]*$", r"\.(inter|dat|csv|tsv|parquet)$"))
     if content[:4] == b"PAR1":
         from io import BytesIO
 
@@ -240,9 +240,10 @@ def _times(file: InteractionFile, column: pd.Series) -> np.ndarray:
     """Return a column as seconds: numbers as they are, dates since 1970."""
     import pandas as pd
 
-    numbers = pd.to_numeric(column, errors="coerce")
-    if numbers.notna().all():
-        return numbers.to_numpy(float)
+    if not pd.api.types.is_datetime64_any_dtype(column):
+        numbers = pd.to_numeric(column, errors="coerce")
+        if numbers.notna().all():
+            return numbers.to_numpy(float)
     dates = pd.to_datetime(column, errors="coerce", utc=True, format="ISO8601")
     if dates.isna().any():
         row = int(dates.isna().to_numpy().argmax())

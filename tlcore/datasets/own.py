@@ -63,8 +63,13 @@ class OwnFile(BaseModel):
         """Return what is in it."""
         raise NotImplementedError
 
-    def content(self, prefer: str = "") -> bytes:
-        """Return the bytes, unpacked; of a .zip those of its only table, or of the one whose name matches ``prefer``.
+    def content(self, prefer: tuple[str, ...] = ()) -> bytes:
+        """Return the bytes, unpacked; of a .zip those of its only file, or of the one whose name matches best.
+
+        Parameters
+        ----------
+        prefer : tuple of str
+            Patterns; the first that any name matches decides which files are looked at.
 
         Raises
         ------
@@ -83,7 +88,8 @@ class OwnFile(BaseModel):
             if place.suffix == ".zip":
                 with zipfile.ZipFile(place) as archive:
                     files = [info for info in archive.infolist() if not info.is_dir()]
-                    files = [info for info in files if re.search(prefer, info.filename, re.I)] or files
+                    matching = [[info for info in files if re.search(one, info.filename, re.I)] for one in prefer]
+                    files = next(filter(None, matching), files)
                     if len(files) != 1:
                         names = ", ".join(info.filename for info in files[:10]) or "no file"
                         raise SpecificationError(f"path: {self.name!r} holds {names}; unpack it and name the one.")
