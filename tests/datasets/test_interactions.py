@@ -50,7 +50,7 @@ FORMATS = {
     "plain.csv": table(",", "user_id,item_id,rating,timestamp").encode(),
     "windows.csv": table(",", "UserId,MovieId,Rating,Timestamp", "\r\n").encode("utf-8-sig"),
     "tabs.tsv": table("\t", "user\titem\tscore\ttime").encode(),
-    "no-header.csv": table(",").encode(),
+    "no-header.csv": table(",").encode("utf-8-sig"),
     "ratings.dat": table("::").encode(),
     "book-crossing.csv": QUOTED.encode("latin-1"),
     "recbole.inter": table("\t", "user_id:token\titem_id:token\trating:float\ttimestamp:float").encode(),

@@ -133,6 +133,24 @@ def test_ties_gain_nothing_from_the_catalogues_order():
     assert ranked.per_user["recall@10"][:K].sum() < K
 
 
+@pytest.mark.parametrize("items", [50, 51, 799, 800, 1703])
+@pytest.mark.parametrize("values", [2, 10, 10**6])
+def test_every_place_in_a_catalogue_of_any_size(items, values):
+    """Against a full sort, with few or many ties, of which zeros with a sign are some."""
+    rng = np.random.default_rng(items)
+    scores = (rng.integers(-values, values + 1, (20, items)) * rng.choice([-0.5, 0.5], (20, items))).astype(np.float32)
+    scores[rng.random(scores.shape) < 0.05] = -0.0
+    order = np.random.default_rng(ranking.TIE_SEED).permutation(items)
+    best_first = np.array([np.lexsort((order, -row)) for row in scores])
+    held_out = rng.integers(items, size=20)
+    place = 1 + np.argmax(best_first == held_out[:, None], axis=1)
+    ranked = rank(lambda rows: scores[rows], csr_matrix((20, items)), csr_matrix(np.eye(items)[held_out]))
+    np.testing.assert_array_equal(ranked.top, best_first[:, :K])
+    np.testing.assert_allclose(ranked.per_user["mrr"], 1 / place)
+    for k in LENGTHS:
+        np.testing.assert_array_equal(ranked.per_user[f"recall@{k}"], place <= k)
+
+
 def test_coverage_and_novelty():
     """Everybody is shown the same ten of 40 items, which half the users know."""
     scores = np.tile(np.r_[np.ones(K), np.zeros(30)], (4, 1))

@@ -17,14 +17,6 @@ from tlcore.scenarios.recommendation import _loss_in_catalogue
 USERS, SOURCE_ITEMS, ITEMS, FACTORS = 9, 5, 12, 4
 
 
-@pytest.fixture(autouse=True)
-def _one_thread_as_in_a_trial():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def factor_model(users: int = USERS, items: int = ITEMS, factors: int = FACTORS, dropout: float = 0.0) -> Network:
     torch.manual_seed(0)
     lookup = nn.Embedding(users, factors)

@@ -150,7 +150,9 @@ class MappedWorld:
                 assert not of_source or not chosen[:, world.first :].nnz  # each domain apart
                 return (world.of_source, world.of_items[::-1]) if of_source else (world.of_target, world.of_items)
 
-        solution = Given(**{"mapping": "linear", **settings}).solve(source or self.source, self.target, len(self.of_items), 0)
+        solution = Given(**{"mapping": "linear", **settings}).solve(
+            source or self.source, self.target, len(self.of_items), 0
+        )
         return solution.predict(np.arange(self.users) if users is None else users)
 
 

@@ -122,7 +122,8 @@ def _rank_block(
         raise ValueError("Scores must be numbers, but some are NaN.")
     hidden = seen.tocoo()
     scores[hidden.row, hidden.col] = -np.inf
-    top = _largest(scores, min(max(LENGTHS), scores.shape[1]), order)
+    keys = _keys(scores, order)
+    top = _largest(keys, min(max(LENGTHS), scores.shape[1]))
     nothing_left = np.isneginf(np.take_along_axis(scores, top, 1))
     wanted, rows = held_out.tocoo(), np.arange(len(top))[:, None]
     items = scores.shape[1]
@@ -135,25 +136,39 @@ def _rank_block(
         **{f"recall@{k}": hits[:, :k].sum(1) / count for k in LENGTHS},
         "ndcg@10": shown @ per_place / ideal,
         "hit_rate@10": shown.any(1).astype(float),
-        "mrr": 1 / _first_rank(scores, held_out, order),
+        "mrr": 1 / _first_rank(keys, held_out),
     }
 
 
-def _largest(scores: np.ndarray, k: int, order: np.ndarray) -> np.ndarray:
-    """Return the columns of each row's k largest scores, best first; ``order`` decides between equal scores."""
-    smallest_kept = np.partition(scores, scores.shape[1] - k, axis=1)[:, [scores.shape[1] - k]]
-    rows, columns = np.nonzero(scores >= smallest_kept)  # k a row, and those that tie with its last
-    best_first = np.lexsort((order[columns], -scores[rows, columns], rows))
-    starts = np.searchsorted(rows, np.arange(len(scores)))
+def _keys(scores: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Return int64 that sort like float32 scores, equal ones by ``order``, its smallest last: no more ties in a row."""
+    bits = (scores + np.float32(0)).view(np.int32)  # + 0, as −0 and 0 are equal
+    bits ^= (bits >> 31) & 0x7FFFFFFF  # the bits of floats sort like integers, those of negative ones backwards
+    keys = bits.astype(np.int64)
+    keys <<= 32
+    keys += len(order) - 1 - order
+    return keys
+
+
+def _largest(keys: np.ndarray, k: int) -> np.ndarray:
+    """Return the columns of each row's k largest keys, largest first.
+
+    The k-th largest of the maxima of some groups of columns is no larger than the k-th largest of all, and hardly
+    smaller: few columns remain to be sorted.
+    """
+    users, items = keys.shape
+    groups = max(k, items // 16)
+    each = items // groups
+    maxima = keys[:, : each * groups].reshape(users, each, groups).max(1)
+    bound = np.partition(maxima, groups - k, axis=1)[:, [groups - k]]
+    rows, columns = np.nonzero(keys >= bound)
+    best_first = np.lexsort((-keys[rows, columns], rows))
+    starts = np.searchsorted(rows, np.arange(users))
     return columns[best_first[starts[:, None] + np.arange(k)]]
 
 
-def _first_rank(scores: np.ndarray, held_out: csr_matrix, order: np.ndarray) -> np.ndarray:
-    """Return the place of each row's best held-out column, from 1; ``order`` decides between equal scores."""
+def _first_rank(keys: np.ndarray, held_out: csr_matrix) -> np.ndarray:
+    """Return the place of each row's best held-out column, from 1."""
     wanted = held_out.tocoo()
-    best_first = np.lexsort((order[wanted.col], -scores[wanted.row, wanted.col], wanted.row))
-    best = wanted.col[best_first[held_out.indptr[:-1]]]
-    value = scores[np.arange(len(scores)), best][:, None]
-    rows, columns = np.nonzero(scores == value)
-    earlier = np.bincount(rows[order[columns] < order[best[rows]]], minlength=len(scores))
-    return 1 + (scores > value).sum(1) + earlier
+    best = np.maximum.reduceat(keys[wanted.row, wanted.col], held_out.indptr[:-1])
+    return 1 + (keys > best[:, None]).sum(1)

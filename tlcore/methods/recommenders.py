@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tlcore.scenarios.base import Examples
 
 BATCH = 1024  # pairs between two steps of `BPR`
-CELLS = 2**24  # similarities at once: 64 MB of float32 however large the catalogue
+CELLS = 2**24  # similarities at once, at most: 128 MB however large the catalogue
 
 
 class _Recommender(Method):
@@ -82,16 +82,19 @@ class ItemKNN(_Recommender):
         items = chosen.shape[1]
         by_item = csr_matrix(chosen.T)
         norms = np.sqrt(np.asarray(by_item.multiply(by_item).sum(1)).ravel())
-        k, size = min(self.neighbours, items), max(1, CELLS // items)
+        size = max(1, CELLS // items)
         nearest = []
         for start in range(0, items, size):
-            cosines = (by_item[start : start + size] @ chosen).toarray()
-            rows = np.arange(len(cosines))
-            cosines /= np.maximum(norms[start : start + size, None] * norms + self.damping, 1e-12).astype(np.float32)
-            cosines[rows, start + rows] = 0
-            smallest_kept = np.partition(cosines, items - k, axis=1)[:, [items - k]]
-            cosines[cosines < smallest_kept] = 0
-            nearest.append(csr_matrix(cosines))
+            cosines = by_item[start : start + size] @ chosen
+            rows = start + np.repeat(np.arange(cosines.shape[0]), np.diff(cosines.indptr))
+            scale = np.maximum(norms[rows] * norms[cosines.indices] + self.damping, 1e-12)
+            cosines.data /= scale.astype(np.float32)
+            cosines.data[cosines.indices == rows] = 0
+            for row in np.flatnonzero(np.diff(cosines.indptr) > self.neighbours):
+                of_item = cosines.data[cosines.indptr[row] : cosines.indptr[row + 1]]
+                of_item[of_item < np.partition(of_item, -self.neighbours)[-self.neighbours]] = 0
+            cosines.eliminate_zeros()
+            nearest.append(cosines)
         similar = csr_matrix(vstack(nearest).T)
         return lambda users: (chosen[users] @ similar).toarray()
 
