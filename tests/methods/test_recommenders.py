@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 from sklearn.linear_model import Ridge
 from sklearn.metrics.pairwise import cosine_similarity
 
@@ -60,15 +61,17 @@ def test_joint_ease_without_the_source_is_ease():
     np.testing.assert_allclose(joint[:, SOURCE_ITEMS:], alone[:, SOURCE_ITEMS:], atol=1e-5)
 
 
+@pytest.mark.parametrize("damping", [0.0, 5.0])
 @pytest.mark.parametrize("neighbours", [3, 100])
-def test_item_knn_weighs_the_nearest_items_by_their_cosine(neighbours):
+def test_item_knn_weighs_the_nearest_items_by_their_damped_cosine(neighbours, damping):
     _, target, chosen = world(2)
     chosen[:, :SOURCE_ITEMS] = 0
-    cosines = cosine_similarity(chosen.T)
+    norms = np.linalg.norm(chosen, axis=0)
+    cosines = cosine_similarity(chosen.T) * np.outer(norms, norms) / np.maximum(np.outer(norms, norms) + damping, 1e-9)
     np.fill_diagonal(cosines, 0)
     for column in cosines.T:
         column[np.argsort(-column)[neighbours:]] = 0
-    ours = scores(ItemKNN(neighbours=neighbours, damping=0.0), target=target)
+    ours = scores(ItemKNN(neighbours=neighbours, damping=damping), target=target)
     np.testing.assert_allclose(ours, chosen @ cosines, atol=1e-5)
 
 
@@ -244,6 +247,14 @@ def test_bpr_separates_what_was_chosen_from_what_was_not():
     yes = chosen[:, SOURCE_ITEMS:] > 0
     area = [(row[mask][:, None] > row[~mask]).mean() for row, mask in zip(ours, yes, strict=True) if not mask.all()]
     assert np.mean(area) > 0.95
+
+
+def test_bpr_knows_what_is_popular():
+    """Without any taste there is nothing else to learn; with gaps drawn by popularity it would be lost."""
+    rng = np.random.default_rng(3)
+    chosen = rng.random((200, 30)) < np.linspace(0.02, 0.5, 30)
+    ours = BPR().solve(None, Examples(*np.nonzero(chosen)), 30, 0).predict(np.flatnonzero(chosen.any(1))).mean(0)
+    assert spearmanr(ours, chosen.sum(0)).statistic > 0.9
 
 
 def test_bpr_of_a_seed_is_the_same_again():

@@ -325,11 +325,13 @@ class BPR(_Recommender):
             for rows in torch.randperm(len(users), generator=random).split(BATCH):
                 rows = rows[unchosen[rows]]
                 of, i, j = users[rows], items[rows], others[rows]
-                wants, apart = u[of], v[i] - v[j]
+                # index_select, as u[of] takes five times as long
+                wants, apart = u.index_select(0, of), v.index_select(0, i) - v.index_select(0, j)
                 pull = torch.sigmoid(b[j] - b[i] - (wants * apart).sum(1, keepdim=True))
                 u.index_add_(0, of, pull * apart - self.ridge * wants, alpha=self.step_size)
                 for item, sign in ((i, 1), (j, -1)):
-                    v.index_add_(0, item, sign * pull * wants - self.ridge * v[item], alpha=self.step_size)
+                    towards = sign * pull * wants - self.ridge * v.index_select(0, item)
+                    v.index_add_(0, item, towards, alpha=self.step_size)
                     b.index_add_(0, item, sign * pull - self.ridge * b[item], alpha=self.step_size)
         return lambda rows: (u[torch.from_numpy(rows)] @ v.T + b.T).numpy()
 
