@@ -26,6 +26,9 @@ def index(tmp_path, monkeypatch) -> Path:
         wheel.writestr("tiny_digits-1.0.dist-info/RECORD", "")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    settings = tmp_path / "pip.conf"  # what the environment says goes before a file that says otherwise
+    settings.write_text("[global]\nfind-links = /elsewhere\nindex-url = https://elsewhere.invalid/simple\n")
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(settings))
     monkeypatch.setenv("TRANSFER_LAB_HOME", str(tmp_path / "home"))
     return folder
 

@@ -99,7 +99,7 @@ class Distribution:
 
     def _source_archive(self, folder: Path) -> Path:
         """Ask the folders and the index of pip's settings for the archive, as pip itself would run its code."""
-        settings = dict(re.findall(r"^[\w:]+\.([\w-]+)='(.*)'$", _pip("config", "list").stdout, re.M))  # last one wins
+        settings = _settings()
         here = [Path(place) / self.archive for place in settings.get("find-links", "").split()]
         place = next((path.as_uri() for path in here if path.is_file()), None)
         trusted = create_default_context(cafile=settings.get("cert"))
@@ -119,6 +119,13 @@ class Distribution:
         if address is None:
             raise OSError(f"{page} has no {self.archive}")
         return urljoin(page, address)
+
+
+def _settings() -> dict[str, str]:
+    """Return pip's settings; the environment's go before those of its files, whatever the order they are listed in."""
+    listed = re.findall(r"^([\w:]+)\.([\w-]+)='(.*)'$", _pip("config", "list").stdout, re.M)
+    listed.sort(key=lambda entry: entry[0] == ":env:")
+    return {name: value for _, name, value in listed}
 
 
 def _pip(*arguments: str) -> subprocess.CompletedProcess[str]:
