@@ -287,10 +287,11 @@ class EMCDR(ALS):
 
 
 class BPR(_Recommender):
-    """max over U, V, b of  Σ log σ(f(u)ᵢ − f(u)ⱼ) − λ(‖U‖² + ‖V‖² + ‖b‖²),  f(u)ᵢ = uᵤᵀvᵢ + bᵢ,  i chosen, j not.
+    """max over U, V, b of  Σ log σ(f(u)ᵢ − f(u)ⱼ) − ½λ(‖u‖² + ‖vᵢ‖² + ‖vⱼ‖² + bᵢ² + bⱼ²),  f(u)ᵢ = uᵀvᵢ + bᵢ.
 
-    It learns an order, not values. Stochastic gradient ascent; each j is drawn uniformly from the catalogue: drawn by
-    popularity, as some libraries do, it costs a fifth of recall here (docs/recommendation.md).
+    The sum runs over users u with pairs of an item i that they chose and one j that they did not. It learns an order,
+    not values. Stochastic gradient ascent; each j is drawn uniformly from the catalogue: drawn by popularity, as some
+    libraries do, it costs a third of recall here (docs/recommendation.md).
 
     References
     ----------
@@ -302,7 +303,7 @@ class BPR(_Recommender):
     reference = "Rendle et al., UAI 2009"
 
     factors: int = Field(128, ge=1, le=1024, description="Length of each user's and each item's vector.")
-    ridge: float = Field(0.01, ge=0, le=10, description="λ, the weight of ‖U‖² + ‖V‖² + ‖b‖².")
+    ridge: float = Field(0.01, ge=0, le=10, description="λ, the weight of the squares of what a pair touches.")
     step_size: float = Field(0.1, gt=0, le=1, description="Length of a gradient step.")
     iterations: int = Field(200, ge=1, le=10_000, description="Passes over the choices.")
     most_samples: int = Field(10_000_000, ge=1, description="Pairs i, j at most: many choices get fewer passes.")
