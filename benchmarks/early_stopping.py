@@ -21,7 +21,7 @@ METHODS = ("from_scratch", "fine_tune")
 def accuracy(method: str, budget: int, seeds: int, hold_out_from: int) -> np.ndarray:
     """Return the accuracy of each seed where budgets of ``hold_out_from`` labels a class and more are validated."""
     experiment = Experiment.build({"methods": method, "budgets": [budget], "seeds": seeds})
-    with patch.object(classification, "VALIDATE_FROM", hold_out_from):
+    with patch.object(classification.Classification, "validate_from", hold_out_from):
         return np.array(
             [execute(each).metrics["accuracy"] for each in experiment.trials() if each.method.name == method]
         )

@@ -9,10 +9,16 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tlcore.cancellation import Cancelled, never
 from tlcore.errors import SpecificationError
 
 if TYPE_CHECKING:
+    from sqlite3 import Connection
+
     from torch import Tensor
+
+ROWS_AT_ONCE = 256
+"""Rows computed between two looks whether to stop."""
 
 
 def home() -> Path:
@@ -52,14 +58,87 @@ def kept(parts: tuple[object, ...], compute: Callable[[], dict[str, Tensor]]) ->
     return load_file(path)
 
 
-@lru_cache(maxsize=1)
-def code_version() -> str:
-    """Return a checksum of what computes: this package's code below the lab, and torch's version."""
+def kept_rows(
+    parts: tuple[object, ...],
+    contents: list[bytes],
+    compute: Callable[[list[int]], Tensor],
+    should_stop: Callable[[], bool] = never,
+) -> Tensor:
+    """Return one row for each content, computing and keeping those that are not there.
+
+    Parameters
+    ----------
+    parts : tuple
+        All that decides a row besides its content, each with a ``repr`` that says it whole.
+    contents : list of bytes
+        What each row is of; the same content may come more than once.
+    compute : callable
+        Indices of ``contents`` to their rows (n, ...), float32. Other processes that want some of the same wait.
+    should_stop : callable
+        Asked between blocks; what was computed before is kept.
+
+    Raises
+    ------
+    Cancelled
+        When ``should_stop`` said so.
+    """
+    import sqlite3
+    from contextlib import closing
+
+    import numpy as np
+    import torch
+    from filelock import FileLock
+
+    folder = home() / "artefacts"
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{sha256(repr(parts).encode()).hexdigest()[:32]}.rows"
+    keys = [sha256(content).digest()[:16] for content in contents]
+    with closing(sqlite3.connect(path, timeout=60)) as store:
+        store.execute("PRAGMA journal_mode = WAL")
+        store.execute("CREATE TABLE IF NOT EXISTS rows (key BLOB PRIMARY KEY, shape TEXT, value BLOB) WITHOUT ROWID")
+        found = _rows(store, keys)
+        if len(found) < len(set(keys)):
+            with FileLock(path.with_suffix(".lock")):
+                found |= _rows(store, [key for key in keys if key not in found])
+                missing = [*{key: index for index, key in enumerate(keys) if key not in found}.values()]
+                for start in range(0, len(missing), ROWS_AT_ONCE):
+                    if should_stop():
+                        raise Cancelled
+                    block = missing[start : start + ROWS_AT_ONCE]
+                    rows = compute(block).numpy().astype(np.float32, copy=False)
+                    shape = ",".join(map(str, rows.shape[1:]))
+                    new = {keys[index]: (shape, row.tobytes()) for index, row in zip(block, rows, strict=True)}
+                    with store:
+                        store.executemany(
+                            "INSERT OR IGNORE INTO rows VALUES (?, ?, ?)", [(k, *v) for k, v in new.items()]
+                        )
+                    found |= new
+    shape = next(iter(found.values()))[0] if found else ""
+    values = np.frombuffer(b"".join(found[key][1] for key in keys), np.float32).copy()
+    return torch.from_numpy(values.reshape(len(keys), *map(int, filter(None, shape.split(",")))))
+
+
+def _rows(store: Connection, keys: list[bytes]) -> dict[bytes, tuple[str, bytes]]:
+    found: dict[bytes, tuple[str, bytes]] = {}
+    for start in range(0, len(keys), 500):
+        some = keys[start : start + 500]
+        marks = ",".join("?" * len(some))
+        found |= {
+            key: (shape, value)
+            for key, shape, value in store.execute(f"SELECT key, shape, value FROM rows WHERE key IN ({marks})", some)
+        }
+    return found
+
+
+@lru_cache(maxsize=8)
+def code_version(*rooms: str) -> str:
+    """Return a checksum of what computes: the code of these rooms, or all below the lab, and torch's version."""
     from importlib.metadata import version
 
     digest = sha256(version("torch").encode())
     package = Path(__file__).parent
     for path in sorted(package.rglob("*.py")):
-        if path.relative_to(package).parts[0] not in ("lab", "report", "__main__.py"):
+        room = path.relative_to(package).parts[0]
+        if room in rooms if rooms else room not in ("lab", "report", "__main__.py"):
             digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -227,6 +227,16 @@ class Experiment(BaseModel):
                 except SpecificationError as error:
                     raise SpecificationError(f"{which}.{error}") from None
             experiment = self.model_copy(update=pinned)
+        domains = experiment.domains()
+        options = scenario.settled(domains).model_dump(mode="json", exclude_defaults=True)
+        experiment = experiment.model_copy(update={"options": options})
+        affordable = scenario.affordable(domains)
+        if max(experiment.budgets) > affordable:
+            unit = "labels a class" if scenario.budget_of == "class" else "interactions a user"
+            raise SpecificationError(
+                f"budgets: {max(experiment.budgets)} {unit} are more than these data have to give. Allowed: up to "
+                f"{affordable}."
+            )
         refused = experiment.refusals()
         for choice in self.methods:
             if choice.name in refused:

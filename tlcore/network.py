@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from torch import Tensor, nn
+
+
+def _every(_name: str) -> bool:
+    return True
 
 
 class Network(nn.Module):
@@ -13,34 +17,75 @@ class Network(nn.Module):
     Parameters
     ----------
     body : sequence of nn.Module
-        Groups of layers, input first; what "unfreeze one more group" counts.
+        Groups of layers, input first; what "unfreeze one more group" counts. A module that is several groups itself
+        lists them as its ``groups``, input first.
     head : nn.Linear
         From (n, F) features to (n, K) outputs.
+    rates : mapping of int to float
+        How long a step of some parameters is, by their ``id``, as a share of the others': what is pretrained wants
+        small steps.
     """
 
-    def __init__(self, body: Sequence[nn.Module], head: nn.Linear) -> None:
+    def __init__(self, body: Sequence[nn.Module], head: nn.Linear, rates: Mapping[int, float] | None = None) -> None:
         super().__init__()
         self.body = nn.Sequential(*body)
         self.head = head
+        self.rates = dict(rates or {})
 
     @property
     def groups(self) -> list[nn.Module]:
         """The groups that can be frozen apart, head first. Those without parameters are left out."""
-        return [self.head, *(g for g in reversed(self.body) if next(g.parameters(), None) is not None)]
+        within = [group for module in self.body for group in getattr(module, "groups", [module])]
+        return [self.head, *(group for group in reversed(within) if next(group.parameters(), None) is not None)]
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Return features (n, F) and outputs (n, K)."""
         features = self.body(inputs)
         return features, self.head(features)
 
-    def train_groups(self, count: int) -> None:
+    def train_groups(self, count: int, moves: Callable[[str], bool] = _every) -> None:
         """Let the first ``count`` groups from the head train, and freeze the others.
 
-        A frozen group is in evaluation mode, so that batch statistics do not drift either.
+        A frozen group is in evaluation mode, so that batch statistics do not drift either. Of the body's groups only
+        the parameters train whose name ``moves``.
         """
         for index, group in enumerate(self.groups):
-            group.requires_grad_(index < count)
             group.train(index < count)
+            for name, parameter in group.named_parameters():
+                parameter.requires_grad_(index < count and (group is self.head or moves(name)))
+
+    def cut(self, count: int) -> tuple[nn.Sequential, Network]:
+        """Cut off the part of the body that stays frozen when ``count`` groups from the head train.
+
+        Returns
+        -------
+        nn.Sequential
+            The frozen part; its outputs are what the other takes.
+        Network
+            The rest. It shares its parameters with this one, so training it trains both.
+        """
+        if count >= len(self.groups):
+            return nn.Sequential(), self
+        trained = {id(group) for group in self.groups[1:count]}
+        mine = [any(id(group) in trained for group in getattr(module, "groups", [module])) for module in self.body]
+        first = mine.index(True) if any(mine) else len(mine)
+        return self.body[:first], Network([*self.body[first:]] or [nn.Identity()], self.head, self.rates)
+
+
+class Residual(nn.Module):
+    """z + U·ReLU(D·z): a bottleneck beside the identity, which it is as long as U is zero, at the start.
+
+    Houlsby et al., Parameter-efficient transfer learning for NLP, ICML 2019.
+    """
+
+    def __init__(self, features: int, width: int) -> None:
+        super().__init__()
+        self.down, self.up = nn.Linear(features, width), nn.Linear(width, features, bias=False)
+        nn.init.zeros_(self.up.weight)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """From (n, ..., F) to the same shape."""
+        return features + self.up(self.down(features).relu())
 
 
 def linear_head(features: int, classes: int) -> Network:

@@ -13,6 +13,7 @@ import copy
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -145,11 +146,9 @@ def minimise(
     most = max(method.trainable_groups(epoch, groups) for epoch in range(epochs))
     if most == 0:
         return []
-    network, problem = _above_frozen(network, problem, most)
     start = {name: value.detach().clone() for name, value in network.named_parameters()}
     critic = method.critic(network.head.in_features, network.head.out_features)
-    parameters = [*network.parameters(), *(critic.parameters() if critic else [])]
-    optimiser = torch.optim.Adam(parameters, lr=method.learning_rate, fused=True)
+    optimiser = torch.optim.Adam(_steps(network, critic, method), lr=method.learning_rate, fused=True)
     falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs * steps)
     batches = _Batches(problem, schedule.batch_size, torch.Generator().manual_seed(seed))
     zero = torch.zeros((), device=network.head.weight.device)
@@ -157,7 +156,7 @@ def minimise(
     best, best_epoch, best_state = math.inf, 0, None
 
     for epoch in range(epochs):
-        network.train_groups(min(most, method.trainable_groups(epoch, groups)))
+        network.train_groups(method.trainable_groups(epoch, groups), method.moves)
         sums = zero.repeat(3)
         for step in range(steps):
             if should_stop():
@@ -210,23 +209,16 @@ def outputs_of(network: Network, inputs: Tensor, batch_size: int = 1024) -> tupl
     return torch.cat(features).cpu(), torch.cat(outputs).cpu()
 
 
-def _above_frozen(network: Network, problem: Problem, most: int) -> tuple[Network, Problem]:
-    """Cut off what never trains: its activations are computed once and become the inputs.
-
-    The returned network shares its parameters with the one given, so training it trains both.
-    """
-    if most >= len(network.groups):
-        return network, problem
-    trained = {id(group) for group in network.groups[1:most]}
-    first = next((index for index, group in enumerate(network.body) if id(group) in trained), len(network.body))
-    frozen, rest = network.body[:first], Network([*network.body[first:]] or [nn.Identity()], network.head)
-    frozen.eval()
-
-    def lift(inputs: Tensor) -> Tensor:
-        with torch.no_grad():
-            return torch.cat([frozen(rows) for rows in inputs.split(1024)])
-
-    return rest, problem.at(lift)
+def _steps(network: Network, critic: nn.Module | None, method: Method) -> list[dict[str, Any]]:
+    """Return the parameters with their step sizes, group by group."""
+    steps: list[dict[str, Any]] = []
+    for depth, group in enumerate(network.groups):
+        of_rate: dict[float, list[nn.Parameter]] = {}
+        for parameter in group.parameters():
+            of_rate.setdefault(network.rates.get(id(parameter), 1.0), []).append(parameter)
+        size = method.learning_rate * method.step_share(depth)
+        steps += [{"params": parameters, "lr": size * rate} for rate, parameters in of_rate.items()]
+    return [*steps, {"params": [*critic.parameters()]}] if critic else steps
 
 
 class _Batches:

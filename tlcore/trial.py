@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -64,12 +64,7 @@ def execute(trial: Trial, should_stop: Callable[[], bool] = never) -> TrialResul
     scenario = experiment.where
     domains = experiment.domains()
     training, validation = scenario.spend(domains.pool, trial.budget, trial.seed)
-    if method.overrides("solve"):
-        source = domains.source if "source" in method.trains_on else None
-        solution = method.solve(source, training, domains.answers, trial.seed)
-        fitted = _Fitted(solution.predict, len(training) + len(source or ()), note=solution.note)
-    else:
-        fitted = _train(method, scenario, domains, training, validation, trial, should_stop)
+    fitted = _fit(method, scenario, domains, training, validation, trial, should_stop)
     metrics, examples = scenario.evaluate(fitted.predict, domains, training)
     metrics |= {
         "seconds": time.perf_counter() - began,
@@ -90,6 +85,78 @@ class _Fitted:
     note: str = ""
 
 
+def _fit(
+    method: Method,
+    scenario: Scenario,
+    domains: Domains,
+    training: Examples,
+    validation: Examples,
+    trial: Trial,
+    should_stop: Callable[[], bool],
+) -> _Fitted:
+    """Let a method learn: by choosing another, by its own solver, or by the one loop."""
+    if method.chooses:
+        return _choose(scenario, domains, training, validation, trial, should_stop)
+    if method.overrides("solve"):
+        return _solve(method, scenario, domains, _together(training, validation), trial.seed)
+    return _train(method, scenario, domains, training, validation, trial, should_stop)
+
+
+def _choose(
+    scenario: Scenario,
+    domains: Domains,
+    training: Examples,
+    validation: Examples,
+    trial: Trial,
+    should_stop: Callable[[], bool],
+) -> _Fitted:
+    """Let the scenario's candidates learn from a part of the budget; the one best on the rest learns from all of it."""
+    from tlcore.methods import METHODS
+
+    candidates = {name: METHODS[name]() for name in scenario.candidates}
+    whole = _together(training, validation)
+    parts = scenario.hold_out(whole, trial.seed)
+    if parts is None:
+        best, note = scenario.candidates[0], f"{scenario.candidates[0]}, unchosen"
+    else:
+        learned, held_out = parts
+        rest, metric = replace(domains, test=held_out), scenario.metrics[trial.experiment.metric]
+        found = {}
+        for name, candidate in candidates.items():
+            fitted = _fit(candidate, scenario, domains, learned, validation[np.empty(0, int)], trial, should_stop)
+            found[name] = scenario.evaluate(fitted.predict, rest, learned)[0][metric.name]
+        ranked = sorted(found, key=lambda name: -found[name] if metric.higher_is_better else found[name])
+        best = ranked[0]
+        note = f"{best}: held-out {metric.name} " + ", ".join(f"{name} {found[name]:.3f}" for name in ranked)
+    fitted = _fit(candidates[best], scenario, domains, training, validation, trial, should_stop)
+    return replace(fitted, note=note)
+
+
+def _solve(method: Method, scenario: Scenario, domains: Domains, training: Examples, seed: int) -> _Fitted:
+    """Let a method's own solver learn."""
+    seen = scenario.raw(domains) if method.on_raw else _unchanged
+    source = domains.source if "source" in method.trains_on else None
+    solution = method.solve(
+        source and replace(source, inputs=seen(source.inputs)),
+        replace(training, inputs=seen(training.inputs)),
+        domains.answers,
+        seed,
+    )
+    return _Fitted(lambda inputs: solution.predict(seen(inputs)), len(training) + len(source or ()), note=solution.note)
+
+
+def _together(training: Examples, validation: Examples) -> Examples:
+    """Return all that the budget bought, for a method that does not stop early."""
+    if not len(validation):
+        return training
+    parts = (training, validation)
+    return replace(
+        training,
+        inputs=np.concatenate([part.inputs for part in parts]),
+        answers=np.concatenate([part.answers for part in parts]),
+    )
+
+
 def _train(
     method: Method,
     scenario: Scenario,
@@ -104,17 +171,23 @@ def _train(
 
     device = trial.experiment.device
     source_model = _source_model(trial.experiment, trial.seed, should_stop) if method.needs_source_model else None
-    space = _space(method, scenario, domains, source_model, trial)
-    space.network = method.network(space.network, domains.source if "source" in method.trains_on else None, training)
+    space = _space(method, scenario, domains, training, source_model, trial)
+    network = method.network(space.network, domains.source if "source" in method.trains_on else None, training)
+    groups = len(network.groups)
+    most = min(
+        method.trainable_groups(10**6, groups),
+        scenario.free_groups(groups) if source_model and "source" in method.trains_on else groups,
+    )
+    space = space.above(network.to(device), most, device, should_stop)
     problem = _problem(method, scenario, domains, training, validation, source_model, space, device)
-    network = space.network.to(device)
-    curves = minimise(network, method, problem, _schedule(trial, method, scenario), trial.seed, should_stop)
+    schedule = _schedule(trial, method, scenario, most)
+    curves = minimise(space.network, method, problem, schedule, trial.seed, should_stop)
 
     def predict(inputs: np.ndarray) -> np.ndarray:
-        return outputs_of(network, space.of_target(inputs).to(device))[1].numpy()
+        return outputs_of(space.network, space.of_target(inputs))[1].numpy()
 
     n_train = sum(len(domain) for domain in problem.labelled)
-    return _Fitted(predict, n_train, _trained_parameters(network, method, len(curves)), curves)
+    return _Fitted(predict, n_train, _trained_parameters(space.network, method, len(curves)), curves)
 
 
 @dataclass
@@ -125,8 +198,26 @@ class _Space:
     of_target: Callable[[np.ndarray], Tensor]
     network: Network
 
+    def above(self, network: Network, most: int, device: str, should_stop: Callable[[], bool]) -> _Space:
+        """Return the space in which only what trains is left of a network: what is frozen has become part of φ."""
+        from tlcore.activations import activations
 
-def _space(method: Method, scenario: Scenario, domains: Domains, source_model: Network | None, trial: Trial) -> _Space:
+        frozen, rest = network.cut(most)
+
+        def lifted(embed: Callable[[np.ndarray], Tensor]) -> Callable[[np.ndarray], Tensor]:
+            return lambda inputs: activations(frozen, embed(inputs).to(device), should_stop)
+
+        return _Space(lifted(self.of_source), lifted(self.of_target), rest)
+
+
+def _space(
+    method: Method,
+    scenario: Scenario,
+    domains: Domains,
+    training: Examples,
+    source_model: Network | None,
+    trial: Trial,
+) -> _Space:
     """Return φ and θ₀: the inputs themselves and a whole network, or the source model's features and a new head."""
     import torch
 
@@ -134,18 +225,22 @@ def _space(method: Method, scenario: Scenario, domains: Domains, source_model: N
 
     torch.manual_seed(trial.seed)
     if not (method.on_features and source_model):
-        network = source_model if method.starts_from == "source" and source_model else scenario.network(domains)
+        network = source_model if method.starts_from == "source" and source_model else None
+        network = network or (scenario.small_network if method.small else scenario.network)(domains)
         return _Space(torch.from_numpy, torch.from_numpy, network)
-    source, target = (_features(source_model, x) for x in (domains.source.inputs, domains.pool.inputs))
-    of_source, of_target = method.feature_map(source, target) or (_unchanged, _unchanged)
-    scale = np.sqrt(np.mean(source**2))  # one number: the head's step size then fits, and the geometry stays
+    seen = _features(source_model, (domains.source if len(domains.source) else training).inputs)
+    maps = None
+    if method.overrides("feature_map"):
+        maps = method.feature_map(seen, _features(source_model, domains.pool.inputs))
+    of_source, of_target = maps or (_unchanged, _unchanged)
+    scale = np.sqrt(np.mean(seen**2))  # one number: the head's step size then fits, and the geometry stays
 
     def mapped(rows_to_rows: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], Tensor]:
         return lambda inputs: torch.from_numpy(
             (rows_to_rows(_features(source_model, inputs)) / scale).astype(np.float32)
         )
 
-    return _Space(mapped(of_source), mapped(of_target), linear_head(source.shape[1], source_model.head.out_features))
+    return _Space(mapped(of_source), mapped(of_target), linear_head(seen.shape[1], source_model.head.out_features))
 
 
 def _problem(
@@ -200,52 +295,60 @@ def checked_weights(weights: np.ndarray | None, n: int) -> np.ndarray:
     return weights
 
 
-def _schedule(trial: Trial, method: Method, scenario: Scenario) -> Schedule:
+def _schedule(trial: Trial, method: Method, scenario: Scenario, groups: int) -> Schedule:
     from tlcore.objective import Schedule
 
-    experiment = trial.experiment
+    experiment, pace = trial.experiment, scenario.pace(groups)
     return Schedule(
-        epochs=experiment.epochs or scenario.epochs,
-        max_steps=scenario.max_steps,
-        batch_size=scenario.batch_size,
+        epochs=experiment.epochs or pace.epochs,
+        max_steps=pace.max_steps,
+        batch_size=pace.batch_size,
         lambda_=method.default_lambda if experiment.lambda_ is None else experiment.lambda_,
         beta=method.default_beta if experiment.beta is None else experiment.beta,
     )
 
 
 def _source_model(experiment: Experiment, seed: int, should_stop: Callable[[], bool]) -> Network:
-    """Return the scenario's network trained from scratch on the source, from the artefacts if it is there."""
+    """Return θ₀ of what starts from the source: the scenario's start trained on it, from the artefacts if it is there.
+
+    Where the source is a pretraining of others, without an example here, it is the start itself.
+    """
     import torch
 
+    from tlcore.activations import activations
     from tlcore.artefacts import kept
     from tlcore.methods.baselines import FromScratch
     from tlcore.objective import Labelled, Problem, Schedule, minimise
 
     scenario = experiment.where
-    schedule = Schedule(experiment.epochs or scenario.epochs, scenario.max_steps, scenario.batch_size, 0.0, 0.0)
     torch.set_num_threads(1)
     torch.manual_seed(seed)
     domains = experiment.domains()
-    network = scenario.network(domains).to(experiment.device)
+    network = scenario.start(domains).to(experiment.device)
+    free = scenario.free_groups(len(network.groups))
+    pace = scenario.pace(free)
+    schedule = Schedule(experiment.epochs or pace.epochs, pace.max_steps, pace.batch_size, 0.0, 0.0)
+    frozen, rest = network.cut(free)
 
     def train() -> dict[str, Tensor]:
         source = domains.source
-        inputs, answers = torch.from_numpy(source.inputs), torch.from_numpy(source.answers)
-        everything = Labelled(inputs, answers, torch.ones(len(source)), share=1.0).to(experiment.device)
-        problem = Problem(everything, None, None, None, scenario.task_loss(domains))
-        minimise(network, FromScratch(), problem, schedule, seed, should_stop)
-        return network.state_dict()
+        inputs = activations(frozen, torch.from_numpy(source.inputs).to(experiment.device), should_stop)
+        everything = Labelled(inputs, torch.from_numpy(source.answers), torch.ones(len(source)), share=1.0)
+        problem = Problem(everything.to(experiment.device), None, None, None, scenario.task_loss(domains))
+        minimise(rest, FromScratch(), problem, schedule, seed, should_stop)
+        return rest.state_dict()
 
-    parts = (
-        "source model",
-        repr(scenario),
-        experiment.source,
-        experiment.target,
-        schedule,
-        seed,
-        experiment.device,
-    )
-    network.load_state_dict(kept(parts, train))
+    if len(domains.source):
+        parts = (
+            "source model",
+            repr(scenario),
+            experiment.source,
+            experiment.target,
+            schedule,
+            seed,
+            experiment.device,
+        )
+        rest.load_state_dict(kept(parts, train))
     return network.cpu()
 
 
@@ -253,16 +356,21 @@ def _features(model: Network, inputs: np.ndarray) -> np.ndarray:
     """φ(x) of the source model, float64 (n, F)."""
     import torch
 
-    from tlcore.objective import outputs_of
+    from tlcore.activations import activations
 
-    return outputs_of(model, torch.from_numpy(inputs))[0].double().numpy()
+    return activations(model.body, torch.from_numpy(inputs)).double().numpy()
 
 
 def _trained_parameters(network: Network, method: Method, epochs: int) -> int:
     """How many numbers of the network this trial moved."""
     groups = network.groups
     most = max((method.trainable_groups(epoch, len(groups)) for epoch in range(epochs)), default=0)
-    return sum(parameter.numel() for group in groups[:most] for parameter in group.parameters())
+    return sum(
+        parameter.numel()
+        for group in groups[:most]
+        for name, parameter in group.named_parameters()
+        if group is network.head or method.moves(name)
+    )
 
 
 def _method(trial: Trial) -> Method:

@@ -1,7 +1,5 @@
 """The recommenders against independent implementations and closed forms."""
 
-import re
-
 import numpy as np
 import pytest
 import torch
@@ -9,9 +7,8 @@ from scipy.stats import spearmanr
 from sklearn.linear_model import Ridge
 from sklearn.metrics.pairwise import cosine_similarity
 
-from tlcore.evaluation import ranking
 from tlcore.experiment import Experiment
-from tlcore.methods.recommenders import ALS, BPR, CMF, EASE, EMCDR, BestFromScratch, ItemKNN, JointEASE, Popularity
+from tlcore.methods.recommenders import ALS, BPR, CMF, EASE, EMCDR, ItemKNN, JointEASE, Popularity
 from tlcore.scenarios.base import Examples
 from tlcore.trial import execute
 
@@ -317,95 +314,6 @@ def test_bpr_of_a_seed_is_the_same_again():
     first, again, other = (BPR(iterations=5).solve(None, target, 40, seed).predict(np.arange(60)) for seed in (3, 3, 4))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
-
-
-def niches(users: int = 600, size: int = 4, many: int = 200) -> Examples:
-    """Everybody chose three of the four items of one niche out of many; the first items are another catalogue's."""
-    rng = np.random.default_rng(1)
-    chosen = [SOURCE_ITEMS + size * (user % many) + rng.permutation(size)[:3] for user in range(users)]
-    return Examples(np.repeat(np.arange(users), 3), np.concatenate(chosen))
-
-
-def a_hit_and_a_whim(users: int = 300, whims: int = 400) -> Examples:
-    """Everybody chose one of thirty hits, some more popular than others, and something at random: no taste at all."""
-    rng = np.random.default_rng(2)
-    popularity = 0.85 ** np.arange(30)
-    hits = rng.choice(30, users, p=popularity / popularity.sum())
-    return Examples(np.repeat(np.arange(users), 2), np.c_[hits, 30 + rng.integers(whims, size=users)].ravel())
-
-
-def told(solution) -> tuple[str, dict[str, float]]:
-    """The candidate that was chosen, and all recalls, read from the note."""
-    best, recalls = solution.note.split(": held-out recall@10 ")
-    return best, {name: float(value) for name, value in re.findall(r"(\w+) ([\d.]+)", recalls)}
-
-
-CANDIDATES = {method.name: method for method in (ALS(), EASE(), ItemKNN(), BPR(), Popularity())}
-
-
-@pytest.mark.parametrize(
-    ("target", "answers", "wins", "clearly_beats"),
-    [
-        (niches(), SOURCE_ITEMS + 800, {"item_knn", "ease"}, "als"),
-        (a_hit_and_a_whim(), 430, {"popularity"}, "item_knn"),
-    ],
-    ids=["niches", "hits"],
-)
-def test_best_from_scratch_chooses_what_recalls_most(target, answers, wins, clearly_beats):
-    solution = BestFromScratch().solve(None, target, answers, 0)
-    best, recalls = told(solution)
-    assert recalls.keys() == CANDIDATES.keys()
-    assert best in wins
-    assert recalls[best] == max(recalls.values()) > recalls[clearly_beats] + 0.1
-    assert list(recalls.values()) == sorted(recalls.values(), reverse=True)
-    users = np.arange(0, 1 + target.inputs.max(), 7)
-    alone = CANDIDATES[best].solve(None, target, answers, 0)  # fitted on all choices, the held-out ones too
-    np.testing.assert_array_equal(solution.predict(users), alone.predict(users))
-
-
-def test_best_from_scratch_holds_out_one_choice_of_whoever_has_two(monkeypatch):
-    target = two_tastes(share=0.08)
-    target = target[np.random.default_rng(0).permutation(len(target))]
-    counts = np.bincount(target.inputs)
-    assert {0, 1, 2} <= set(counts)
-    whole = np.zeros((len(counts), 40))
-    whole[target.inputs, target.answers] = 1
-    items, asked, learned = np.unique(target.answers), [], []
-    rank, solve = ranking.rank, Popularity.solve
-
-    def spied(self, source, part, answers, seed):
-        learned.append(part)
-        return solve(self, source, part, answers, seed)
-
-    monkeypatch.setattr(ranking, "rank", lambda score, *sides: asked.append((score, *sides)) or rank(score, *sides))
-    monkeypatch.setattr(Popularity, "solve", spied)
-    for seed in (0, 1):
-        BestFromScratch().solve(None, target, 40, seed)
-    for score, seen, held_out in asked:
-        np.testing.assert_array_equal(held_out.sum(1).A1, counts > 1)
-        np.testing.assert_array_equal((seen + held_out).toarray(), whole[:, items])
-        assert score(np.array([0])).shape == (1, len(items))
-    learned_matrix = np.zeros_like(whole)
-    learned_matrix[learned[0].inputs, learned[0].answers] = 1
-    np.testing.assert_array_equal(learned_matrix[:, items], asked[0][1].toarray())  # popularity learned what was seen
-    assert (asked[0][2] != asked[-1][2]).nnz  # each seed holds out others
-
-
-def test_best_from_scratch_never_looks_at_the_source():
-    source, target, _ = world(8)
-    method = BestFromScratch()
-    assert not method.transfers
-    alone, beside = (method.solve(domain, target, ITEMS, 0) for domain in (None, source))
-    assert alone.note == beside.note
-    np.testing.assert_array_equal(alone.predict(np.arange(USERS)), beside.predict(np.arange(USERS)))
-
-
-def test_best_from_scratch_is_als_where_nothing_can_be_held_out():
-    target = Examples(np.arange(12), np.arange(12) % 5)
-    solution = BestFromScratch().solve(None, target, 5, 3)
-    assert solution.note == "als, unchosen"
-    als = ALS().solve(None, target, 5, 3)
-    np.testing.assert_array_equal(solution.predict(np.arange(14)), als.predict(np.arange(14)))
 
 
 def test_on_films_the_source_helps():

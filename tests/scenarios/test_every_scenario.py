@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from tlcore.scenarios import SCENARIOS
-from tlcore.scenarios.classification import VALIDATE_FROM
 
 PAIRS = [(name, *pair) for name, scenario in SCENARIOS.items() for pair in scenario.pairs]
 EVERY_PAIR = pytest.mark.parametrize(("name", "source", "target"), PAIRS)
@@ -20,6 +19,8 @@ def test_the_split_is_always_the_same(name, source, target):
     np.testing.assert_array_equal(domains.test.inputs, again.test.inputs)
     np.testing.assert_array_equal(domains.pool.answers, again.pool.answers)
     assert domains.test.inputs.dtype in (np.float32, np.int64)
+    if not len(domains.source):
+        assert SCENARIOS[name].start(domains).cut(1)[0]  # what is pretrained stands for the source
     for examples, answers in (
         (domains.source, range(domains.first_target_answer or domains.answers)),
         (domains.pool, range(domains.first_target_answer, domains.answers)),
@@ -60,26 +61,28 @@ def test_a_perfect_answer_scores_perfectly(name, source, target):
 @EVERY_PAIR
 def test_a_budget_is_nested_and_a_seeds_own(name, source, target):
     scenario = SCENARIOS[name]
-    pool = scenario.domains(source, target).pool
+    domains = scenario.domains(source, target)
+    pool, most = domains.pool, scenario.affordable(domains)
 
     def spent(budget, seed):
         parts = scenario.spend(pool, budget, seed)
         return {(x.tobytes(), y) for part in parts for x, y in zip(part.inputs, part.answers, strict=True)}
 
     assert not spent(0, 0)
-    assert spent(1, 0) < spent(5, 0) < spent(scenario.largest_budget, 0)
+    assert spent(1, 0) < spent(5, 0) < spent(most, 0)
     assert spent(5, 0) != spent(5, 1)
 
 
 @CLASSIFICATION
 def test_a_budget_is_spent_class_by_class(name, source, target):
     scenario = SCENARIOS[name]
-    pool = scenario.domains(source, target).pool
-    for budget in (1, 5, VALIDATE_FROM, scenario.largest_budget):
+    domains = scenario.domains(source, target)
+    pool, most = domains.pool, scenario.affordable(domains)
+    for budget in (1, 5, 50, most):
         training, validation = scenario.spend(pool, budget, 0)
         counts = np.bincount(np.concatenate([training.answers, validation.answers]))
         assert set(counts[counts > 0]) == {budget}
-        assert (len(validation) > 0) == (budget >= VALIDATE_FROM)
+        assert (len(validation) > 0) == (budget >= scenario.validate_from)
 
 
 def test_digits_share_no_image_between_pool_and_test():

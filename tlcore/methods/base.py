@@ -77,6 +77,12 @@ class Method(BaseModel):
     """Which labelled examples enter the sum: those of the "source", of the "target", or of both."""
     on_features: ClassVar[bool] = False
     """Whether φ is the source model's frozen body, so that only a new head is trained."""
+    on_raw: ClassVar[bool] = False
+    """Whether its solver is given raw features (`tlcore.scenarios.base.Scenario.raw`) instead of the inputs."""
+    small: ClassVar[bool] = False
+    """Whether it trains the scenario's small network instead of the usual one."""
+    chooses: ClassVar[bool] = False
+    """Whether it is the best of the scenario's ``candidates``, chosen within the label budget."""
     needs_unlabelled: ClassVar[bool] = False
     """Whether it looks at unlabelled target examples."""
     default_lambda: ClassVar[float] = 0.0
@@ -131,6 +137,14 @@ class Method(BaseModel):
     def trainable_groups(self, epoch: int, groups: int) -> int:
         """θ, frozen or not: how many of the network's groups, counted from the head, train in this epoch."""
         return groups
+
+    def moves(self, name: str) -> bool:
+        """θ, frozen or not: whether a parameter of this name moves where its group trains; the head always does."""
+        return True
+
+    def step_share(self, depth: int) -> float:
+        """θ, frozen or not: how long a step of a group is, as a share of the head's, which has depth 0."""
+        return 1.0
 
     def feature_map(self, source: np.ndarray, target: np.ndarray) -> tuple[FeatureMap, FeatureMap] | None:
         """φ: maps for source and for target rows, in closed form from both domains' features (n, F)."""

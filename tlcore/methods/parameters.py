@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from tlcore.network import Network
+    from tlcore.scenarios.base import Examples
 
 
 class FineTune(Method):
@@ -72,6 +73,108 @@ class GradualUnfreeze(FineTune):
     def trainable_groups(self, epoch: int, groups: int) -> int:
         """One group more after every stage."""
         return min(groups, 1 + epoch // self.epochs_per_group)
+
+
+class DiscriminativeFineTune(FineTune):
+    """Σ_target L(y, f(x; θ)) from θ₀ = the source model, with steps of size η·dᵏ for the group k from the head.
+
+    Lower layers, which see what is common to all domains, move less than those near the head.
+
+    References
+    ----------
+    Howard & Ruder, Universal language model fine-tuning for text classification, ACL 2018.
+    """
+
+    name = "discriminative_fine_tune"
+    reference = "Howard & Ruder, ACL 2018"
+
+    decay: float = Field(1 / 2.6, gt=0, le=1, description="d, how much shorter the steps get from group to group.")
+
+    def step_share(self, depth: int) -> float:
+        """dᵏ."""
+        return float(self.decay**depth)
+
+
+class BiasOnly(FineTune):
+    """Σ_target L(y, f(x; θ)) from θ₀ = the source model; of its body only the biases move, one number in thousand.
+
+    References
+    ----------
+    Ben Zaken, Goldberg & Ravfogel, BitFit: simple parameter-efficient fine-tuning for transformer-based masked
+    language-models, ACL 2022.
+    """
+
+    name = "bias_only"
+    reference = "Ben Zaken, Goldberg & Ravfogel, ACL 2022"
+
+    learning_rate: float = Field(5e-2, gt=0, le=1, description="Step size of Adam at the start of training.")
+
+    def moves(self, name: str) -> bool:
+        """Biases do."""
+        return name.endswith("bias")
+
+
+class LoRA(FineTune):
+    """Σ_target L(y, f(x; θ)) from θ₀ = the source model; each layer's W becomes W + (α/r)·BA, and only A, B move.
+
+    A is (r, in), B is (out, r) and starts at zero, so that training starts at the source model. A hundredth of the
+    parameters, each free to take long steps. Linear and convolutional layers of the body.
+
+    References
+    ----------
+    Hu et al., LoRA: low-rank adaptation of large language models, ICLR 2022.
+    """
+
+    name = "lora"
+    reference = "Hu et al., ICLR 2022"
+
+    rank: int = Field(8, ge=1, le=512, description="r, the rank of what is added to each layer's matrix.")
+    alpha: int = Field(16, ge=1, le=10_000, description="α: what is added counts α/r.")
+    learning_rate: float = Field(1e-3, gt=0, le=1, description="Step size of Adam at the start of training.")
+
+    def moves(self, name: str) -> bool:
+        """A and B do."""
+        return "lora_" in name
+
+    def network(self, network: Network, source: Examples | None, target: Examples) -> Network:
+        """Put A and B beside the layers of the body."""
+        from peft import LoraConfig, inject_adapter_in_model
+
+        from tlcore.methods.adapters import layers_of
+
+        names = [name for name, _ in layers_of(network.body)]
+        inject_adapter_in_model(LoraConfig(r=self.rank, lora_alpha=self.alpha, target_modules=names), network.body)
+        return network
+
+
+class Adapters(FineTune):
+    """Σ_target L(y, f(x; θ)) from θ₀ = the source model; beside each layer W a bottleneck: Wx + U·ReLU(Dx).
+
+    Only D (r, in) and U (out, r) move; U starts at zero. As LoRA, with a bend in it. Linear and convolutional layers of
+    the body.
+
+    References
+    ----------
+    Houlsby et al., Parameter-efficient transfer learning for NLP, ICML 2019; beside the layers as in He et al., Towards
+    a unified view of parameter-efficient transfer learning, ICLR 2022.
+    """
+
+    name = "adapters"
+    reference = "Houlsby et al., ICML 2019"
+
+    width: int = Field(16, ge=1, le=4096, description="r, the width of the bottleneck.")
+    learning_rate: float = Field(1e-3, gt=0, le=1, description="Step size of Adam at the start of training.")
+
+    def moves(self, name: str) -> bool:
+        """D and U do."""
+        return ".beside_" in name or name.startswith("beside_")
+
+    def network(self, network: Network, source: Examples | None, target: Examples) -> Network:
+        """Put the bottlenecks beside the layers of the body."""
+        from tlcore.methods.adapters import put_beside
+
+        put_beside(network.body, self.width)
+        return network
 
 
 class L2SP(FineTune):

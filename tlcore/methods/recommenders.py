@@ -337,43 +337,6 @@ class BPR(_Recommender):
         return lambda rows: (u[torch.from_numpy(rows)] @ v.T + b.T).numpy()
 
 
-class BestFromScratch(_Recommender):
-    """The best of `ALS`, `EASE`, `ItemKNN`, `BPR` and `Popularity`, chosen within the label budget.
-
-    One choice of each user with two or more is held out, the candidates learn from the others and are told apart by
-    their recall@10 on it; the best then learns from all. Without such users it is `ALS`. The baseline of verdicts about
-    recommendation, so that transfer is not flattered by a weak rival.
-    """
-
-    name = "best_from_scratch"
-
-    def solve(self, source: Examples | None, target: Examples, answers: int, seed: int) -> Solution:
-        """Choose, then fit."""
-        from tlcore.evaluation.ranking import rank
-
-        candidates = [ALS(), EASE(), ItemKNN(), BPR(), Popularity()]
-        shuffled = target[np.random.default_rng(seed).permutation(len(target))]
-        by_user = shuffled[np.argsort(shuffled.inputs, kind="stable")]
-        first = np.r_[True, by_user.inputs[1:] != by_user.inputs[:-1]]
-        held_out = first & (np.bincount(by_user.inputs)[by_user.inputs] > 1)
-        if not held_out.any():
-            return Solution(candidates[0].solve(None, target, answers, seed).predict, f"{candidates[0].name}, unchosen")
-        learned, users = by_user[~held_out], 1 + int(target.inputs.max())
-        items = np.unique(target.answers)
-        seen, wanted = (_matrix([part], answers, users=users)[:, items] for part in (learned, by_user[held_out]))
-        recall = {}
-        for candidate in candidates:
-            predict = candidate.solve(None, learned, answers, seed).predict
-            recall[candidate.name] = rank(lambda rows: predict(rows)[:, items], seen, wanted).metrics["recall@10"]  # noqa: B023
-        best = max(candidates, key=lambda candidate: recall[candidate.name])
-        told = ", ".join(f"{name} {value:.3f}" for name, value in sorted(recall.items(), key=lambda pair: -pair[1]))
-        return Solution(best.solve(None, target, answers, seed).predict, f"{best.name}: held-out recall@10 {told}")
-
-    def fit(self, chosen: csr_matrix, seed: int) -> Predict:
-        """The chosen one fits."""
-        raise NotImplementedError
-
-
 def _or_popular(scores: Predict, choices: np.ndarray, target: Examples, answers: int) -> Predict:
     """Return the scores of users with choices, and of all others what is popular in the target."""
     popular = np.bincount(target.answers, minlength=answers).astype(np.float32)

@@ -2,6 +2,7 @@
 
 from tlcore.scenarios.base import Scenario
 from tlcore.scenarios.recommendation import Films, Ratings
+from tlcore.scenarios.text import OwnTexts, Sentiment
 from tlcore.scenarios.vision import Digits
 
 SCENARIOS: dict[str, Scenario] = {}
@@ -20,5 +21,5 @@ def register(scenario: type[Scenario]) -> type[Scenario]:
     return scenario
 
 
-for _scenario in (Digits, Films, Ratings):
+for _scenario in (Digits, Sentiment, Films, Ratings, OwnTexts):
     register(_scenario)

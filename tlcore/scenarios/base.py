@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -75,6 +75,14 @@ class Domains:
     facts: dict[str, int] = field(default_factory=dict)
 
 
+class Pace(NamedTuple):
+    """How long training may take, when the experiment leaves it open."""
+
+    epochs: int
+    max_steps: int
+    batch_size: int
+
+
 class Scenario(BaseModel, ABC):
     """A problem to transfer in: facts as class variables, what a person may choose about it as pydantic fields.
 
@@ -97,10 +105,10 @@ class Scenario(BaseModel, ABC):
     settings: ClassVar[tuple[Setting, ...]] = ("inductive", "transductive")
     baseline: ClassVar[str] = "from_scratch"
     """What verdicts compare with where there are target labels: the strongest without the source."""
+    candidates: ClassVar[tuple[str, ...]] = ("logistic_regression", "from_scratch")
+    """The baselines among which `best_from_scratch` chooses; the first where too few labels are there to choose."""
     shares_answers: ClassVar[bool] = True
     """Whether both domains have the same answers; if not, the source alone teaches no answer of the target."""
-    classes: ClassVar[tuple[str, ...]] = ()
-    """Names of the answers, where they are few."""
     metrics: ClassVar[dict[str, Metric]]
     """What a trial is measured by."""
     verdict_metrics: ClassVar[tuple[str, ...]]
@@ -130,6 +138,15 @@ class Scenario(BaseModel, ABC):
         except ValidationError as error:
             raise SpecificationError(first_line(error, list(cls.model_fields))) from None
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the answers, where they are few."""
+        return ()
+
+    def settled(self, domains: Domains) -> Self:
+        """Return the same scenario with what the data decide about it, so that a run can be shown without them."""
+        return self
+
     @abstractmethod
     def domains(self, source: Any, target: Any) -> Domains:
         """Load both domains, given by name or as `own` files, and split the target, the same way each time."""
@@ -154,8 +171,39 @@ class Scenario(BaseModel, ABC):
         """
 
     @abstractmethod
+    def hold_out(self, training: Examples, seed: int) -> tuple[Examples, Examples] | None:
+        """Part what a budget bought into examples to learn from and others to choose by; None: there are too few."""
+
+    @abstractmethod
     def network(self, domains: Domains) -> Network:
         """Return the scenario's network for these domains, randomly started from torch's current seed."""
+
+    def start(self, domains: Domains) -> Network:
+        """Return the network before it sees the source: a pretrained one where there is one, else at random."""
+        return self.network(domains)
+
+    def small_network(self, domains: Domains) -> Network:
+        """Return a network that few examples can teach, randomly started; the usual one where that is small."""
+        return self.network(domains)
+
+    def raw(self, domains: Domains) -> Callable[[np.ndarray], Any]:
+        """Return a map from inputs (n, ...) to what a classical learner is given, (n, F), dense or sparse."""
+        return lambda inputs: inputs.reshape(len(inputs), -1)
+
+    def affordable(self, domains: Domains) -> int:
+        """Return the largest label budget that the pool can meet."""
+        return self.largest_budget
+
+    def free_groups(self, groups: int) -> int:
+        """Return how many of a network's groups, from the head, train where the source's examples pass through it.
+
+        All of them, unless the body is too heavy for that.
+        """
+        return groups
+
+    def pace(self, groups: int) -> Pace:
+        """Return how long a network trains of which so many groups, from the head, do."""
+        return Pace(self.epochs, self.max_steps, self.batch_size)
 
     @abstractmethod
     def task_loss(self, domains: Domains) -> TaskLoss:

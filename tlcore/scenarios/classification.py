@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import ClassVar
 
 import numpy as np
 
@@ -11,8 +12,9 @@ from tlcore.methods.base import Predict
 from tlcore.scenarios.base import Domains, Examples, Scenario, TaskLoss
 
 SPLIT_SEED = 20_100_410  # the same for every method, budget and seed, so that all meet the same test examples
-VALIDATE_FROM = 50  # labels a class; holding out a share of fewer costs more than it helps (docs/evaluation.md)
 VALIDATION_SHARE = 0.2
+CHOOSE_FROM = 8  # labels a class; with fewer held out, a choice between methods is a toss of a coin
+CHOOSING_SHARE = 0.3
 
 
 class Classification(Scenario):
@@ -22,16 +24,33 @@ class Classification(Scenario):
     metrics = CLASSIFICATION
     verdict_metrics = DECOMPOSABLE
     headline = ("accuracy", "macro_recall")
+    validate_from: ClassVar[int] = 50
+    """Labels a class; to hold out a share of fewer costs more than it helps (docs/evaluation.md)."""
 
     def spend(self, pool: Examples, budget: int, seed: int) -> tuple[Examples, Examples]:
-        """Label ``budget`` examples of each class; from `VALIDATE_FROM` a class on, hold some of them out."""
-        held_out = round(budget * VALIDATION_SHARE) if budget >= VALIDATE_FROM else 0
+        """Label ``budget`` examples of each class; from `validate_from` a class on, hold some of them out."""
+        held_out = round(budget * VALIDATION_SHARE) if budget >= self.validate_from else 0
         training, validation = [np.empty(0, int)], [np.empty(0, int)]
         for kind in np.unique(pool.answers):
             order = np.random.default_rng([seed, kind]).permutation(np.flatnonzero(pool.answers == kind))
             training.append(order[: budget - held_out])
             validation.append(order[budget - held_out : budget])
         return pool[np.concatenate(training)], pool[np.concatenate(validation)]
+
+    def hold_out(self, training: Examples, seed: int) -> tuple[Examples, Examples] | None:
+        """Hold out a share of each class where each has `CHOOSE_FROM` examples or more."""
+        from sklearn.model_selection import train_test_split
+
+        if np.unique(training.answers, return_counts=True)[1].min() < CHOOSE_FROM:
+            return None
+        learned, held_out = train_test_split(
+            np.arange(len(training)), test_size=CHOOSING_SHARE, stratify=training.answers, random_state=seed
+        )
+        return training[learned], training[held_out]
+
+    def affordable(self, domains: Domains) -> int:
+        """As many as the rarest class has in the pool."""
+        return min(self.largest_budget, int(np.unique(domains.pool.answers, return_counts=True)[1].min()))
 
     def task_loss(self, domains: Domains) -> TaskLoss:
         """Return the cross-entropy  −log softmax(outputs)[y]  of each example; (n, K) and (n,) to (n,)."""
@@ -62,5 +81,5 @@ def split_target(source: Examples, target: Examples, test_size: int) -> Domains:
     pool, test = train_test_split(
         np.arange(len(target)), test_size=test_size, stratify=target.answers, random_state=SPLIT_SEED
     )
-    answers = 1 + int(max(source.answers.max(), target.answers.max()))
+    answers = 1 + int(max(source.answers.max(initial=0), target.answers.max()))
     return Domains(source, target[np.sort(pool)], target[np.sort(test)], answers)

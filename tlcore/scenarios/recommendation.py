@@ -40,6 +40,7 @@ class Recommendation(Scenario):
     settings = ("inductive",)
     shares_answers = False
     baseline = "best_from_scratch"
+    candidates = ("als", "ease", "item_knn", "bpr", "popularity")
     metrics = RANKING
     verdict_metrics = PER_USER
     headline = ("recall@10", "ndcg@10")
@@ -68,6 +69,14 @@ class Recommendation(Scenario):
         users = pool.inputs[by_user]
         place = np.arange(len(users)) - np.searchsorted(users, users)
         return pool[np.sort(by_user[place < budget])], pool[by_user[:0]]
+
+    def hold_out(self, training: Examples, seed: int) -> tuple[Examples, Examples] | None:
+        """Hold out one choice, drawn at random, of each user with two or more."""
+        shuffled = training[np.random.default_rng(seed).permutation(len(training))]
+        by_user = shuffled[np.argsort(shuffled.inputs, kind="stable")]
+        first = np.r_[True, by_user.inputs[1:] != by_user.inputs[:-1]]
+        held_out = first & (np.bincount(by_user.inputs)[by_user.inputs] > 1)
+        return (by_user[~held_out], by_user[held_out]) if held_out.any() else None
 
     def network(self, domains: Domains) -> Network:
         """Return user factors with dropout, and item factors with a bias each, for both catalogues."""

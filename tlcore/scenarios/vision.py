@@ -28,12 +28,16 @@ class Digits(Classification):
         "of Handwritten Digits (Alpaydin & Kaynak 1998, UCI, CC BY 4.0; shipped in scikit-learn)."
     )
     pairs = (("mnist", "uci"),)
-    classes = tuple("0123456789")
     largest_budget = 50
     epochs = 80
     max_steps = 800
     batch_size = 64
     size: ClassVar[int] = 16
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The ten digits."""
+        return tuple("0123456789")
 
     def domains(self, source: str, target: str) -> Domains:
         """MNIST and UCI digits at 16×16, in [0, 1]; 797 of the 1,797 UCI digits are the test examples."""

@@ -1,0 +1,112 @@
+"""Own texts: formats, encodings, columns and labels as they come, and what is refused in one line."""
+
+import gzip
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tlcore.datasets.texts import LONGEST, TextFile
+from tlcore.errors import SpecificationError
+
+ROWS = [
+    ("good film", "yes"),
+    ("Größe und Übermut", "no"),
+    ("这部电影很好看", "yes"),
+    ('he said "no", twice\nand left', "no"),
+]
+
+
+def written(tmp_path, content: bytes | str, name: str = "texts.csv", **fields) -> TextFile:
+    path = tmp_path / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return TextFile(path=str(path), **fields)
+
+
+def frame() -> pd.DataFrame:
+    return pd.DataFrame(ROWS, columns=["text", "label"])
+
+
+@pytest.mark.parametrize(
+    "form", ["csv", "semicolon", "tsv", "bom", "utf-16", "gb18030", "gz", "jsonl", "json", "parquet"]
+)
+def test_every_format_gives_the_same_texts(form, tmp_path):
+    table = frame()
+    if form == "parquet":
+        table.to_parquet(tmp_path / "texts.parquet")
+        file = TextFile(path=str(tmp_path / "texts.parquet"))
+    elif form in ("json", "jsonl"):
+        content = table.to_json(orient="records", lines=form == "jsonl", force_ascii=False)
+        file = written(tmp_path, content, f"texts.{form}")
+    else:
+        if form == "gb18030":
+            table = table.iloc[[0, 2, 3]]
+            table = pd.concat(
+                [table, pd.DataFrame({"text": ["今天天气不错，我们去公园散步吧"] * 3, "label": ["no"] * 3})]
+            )
+        separator = {"semicolon": ";", "tsv": "\t"}.get(form, ",")
+        content = table.to_csv(index=False, sep=separator).encode(
+            {"bom": "utf-8-sig", "utf-16": "utf-16", "gb18030": "gb18030"}.get(form, "utf-8")
+        )
+        file = written(tmp_path, gzip.compress(content) if form == "gz" else content, f"t.csv{'.gz' * (form == 'gz')}")
+    read = file.read()
+    assert list(zip(read.texts, read.labels, strict=True)) == list(table.itertuples(index=False, name=None))
+    assert not any(read.dropped.values())
+
+
+def test_lines_in_another_encoding_are_read_and_counted(tmp_path):
+    lines = [f"text number {i} – fine,yes".encode() for i in range(10)] + [
+        "un été à Orléans déjà passé,no".encode("latin-1")
+    ]
+    read = written(tmp_path, b"text,label\n" + b"\n".join(lines)).read()
+    assert read.texts[0] == "text number 0 – fine"
+    assert read.texts[-1] == "un été à Orléans déjà passé"
+    assert read.dropped["misread"] == 1
+
+
+def test_empty_texts_and_missing_labels_are_left_out_and_counted(tmp_path):
+    read = written(tmp_path, "text,label\na,yes\n  ,no\nb,\nc,NaN\nnan,no\nd,yes\n").read()
+    assert read.texts == ["a", "nan", "d"]
+    assert read.dropped == {"empty": 1, "unlabelled": 2, "cut": 0, "misread": 0}
+
+
+def test_a_text_of_a_megabyte_is_cut(tmp_path):
+    read = written(tmp_path, "text,label\n" + "word " * 200_000 + ",yes\nb,no\n").read()
+    assert [len(text) for text in read.texts] == [LONGEST, 1]
+    assert read.dropped["cut"] == 1
+
+
+def test_numbers_are_labels_too_and_are_renamed(tmp_path):
+    lines = "\n".join(json.dumps({"review": f"t{i}", "stars": stars}) for i, stars in enumerate([1, 5.0, 3, 5]))
+    read = written(tmp_path, lines, "t.jsonl", rename={"1": "bad", "5": "good", "3": ""}).read()
+    assert read.texts == ["t0", "t1", "t3"]
+    np.testing.assert_array_equal(read.labels, ["bad", "good", "good"])
+
+
+def test_named_columns_are_taken(tmp_path):
+    read = written(tmp_path, "a|b|text\nx|1|no\ny|2|no\n", text="a", label="b").read()
+    assert (read.texts, read.labels.tolist()) == (["x", "y"], ["1", "2"])
+
+
+@pytest.mark.parametrize(
+    ("content", "fields", "words"),
+    [
+        ("text,label\n", {}, "no row with a text and a label in its 0 rows"),
+        (" \n", {}, "is empty"),
+        ("just one column\nx\n", {}, "has one column"),
+        ("text,kind\na,b\n", {}, "label: no column .* is called label; .* text, kind"),
+        ("text,review,label\na,b,c\n", {}, "text: .* has columns text, review"),
+        ("text,label\na,b\n", {"label": "y"}, "label: .* has no column 'y'. Allowed: text, label"),
+        ("text,label\na,b\n", {"rename": {"c": "d"}}, "rename: .* has no label 'c'. Allowed: b"),
+        ("text,label\n" + "\n".join(f"t,{i}.5" for i in range(150)), {}, "150 different values"),
+        ("text,label\na,b,c\nd,e,f,g\n", {}, "cannot be read as a table"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0" + bytes(range(256)) * 20, {}, "path"),
+        ('{"text": "a", "label": \n', {}, "cannot be read as a table"),
+        (b"PAR1 and then nothing", {}, "cannot be read as a table"),
+    ],
+)
+def test_what_cannot_be_read_is_said_in_one_line(content, fields, words, tmp_path):
+    with pytest.raises(SpecificationError, match=words) as refused:
+        written(tmp_path, content, **fields).read()
+    assert "\n" not in str(refused.value)

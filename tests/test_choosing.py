@@ -1,0 +1,105 @@
+"""The baseline that chooses: within the label budget, by the experiment's metric, and never by the test."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tlcore.experiment import Experiment
+from tlcore.scenarios import SCENARIOS
+from tlcore.scenarios.base import Examples
+from tlcore.scenarios.classification import CHOOSE_FROM
+from tlcore.trial import execute
+
+
+def trial(method: str, **fields):
+    fields = {"scenario": "digits", "methods": [method], "budgets": [10], "seeds": [1], "epochs": 5, **fields}
+    return next(t for t in Experiment.build(fields).trials() if t.method.name == method)
+
+
+def told(note: str) -> tuple[str, str, dict[str, float]]:
+    """The candidate that was chosen, by which metric, and what each reached, read from the note."""
+    best, metric, rest = re.fullmatch(r"(\w+): held-out (\S+) (.*)", note).groups()
+    return best, metric, {name: float(value) for name, value in re.findall(r"(\w+) (-?[\d.]+)", rest)}
+
+
+@pytest.mark.parametrize("fields", [{}, {"metric": "log_loss"}, {"scenario": "films", "budgets": [3]}])
+def test_the_best_candidate_learns_from_the_whole_budget(fields):
+    result = execute(trial("best_from_scratch", **fields))
+    best, metric, found = told(result.note)
+    scenario = SCENARIOS[fields.get("scenario", "digits")]
+    assert found.keys() == set(scenario.candidates)
+    assert metric == fields.get("metric", scenario.headline[0])
+    by_value = sorted(found.values(), reverse=scenario.metrics[metric].higher_is_better)
+    assert list(found.values()) == by_value
+    assert best == next(iter(found))
+    alone = execute(trial(best, **fields))
+    for name, values in alone.examples.items():
+        np.testing.assert_array_equal(values, result.examples[name])
+
+
+def test_with_few_labels_it_is_the_first_candidate():
+    result = execute(trial("best_from_scratch", budgets=[CHOOSE_FROM - 1]))
+    assert result.note == "logistic_regression, unchosen"
+    alone = execute(trial("logistic_regression", budgets=[CHOOSE_FROM - 1]))
+    np.testing.assert_array_equal(alone.examples["predicted"], result.examples["predicted"])
+
+
+def test_the_test_decides_nothing(monkeypatch):
+    """With other answers in the test, the same candidate is chosen for the same reason."""
+    honest = execute(trial("best_from_scratch"))
+    kind = type(SCENARIOS["digits"])
+    whole = kind.domains
+
+    def other_answers(self, source, target):
+        domains = whole(self, source, target)
+        return replace(domains, test=Examples(domains.test.inputs, np.roll(domains.test.answers, 1)))
+
+    monkeypatch.setattr(kind, "domains", other_answers)
+    other = execute(trial("best_from_scratch"))
+    assert other.note == honest.note
+    np.testing.assert_array_equal(other.examples["predicted"], honest.examples["predicted"])
+
+
+def test_nor_does_the_source(monkeypatch):
+    honest = execute(trial("best_from_scratch"))
+    kind = type(SCENARIOS["digits"])
+    whole = kind.domains
+    monkeypatch.setattr(
+        kind, "domains", lambda *names: replace(whole(*names), source=whole(*names).source[np.arange(20)])
+    )
+    assert execute(trial("best_from_scratch")).note == honest.note
+
+
+def pairs(examples: Examples) -> set:
+    return {(x.tobytes(), y) for x, y in zip(examples.inputs, examples.answers, strict=True)}
+
+
+@pytest.mark.parametrize("name", ["digits", "films"])
+def test_what_is_held_out_is_part_of_the_budget(name):
+    scenario = SCENARIOS[name]
+    domains = scenario.domains(*scenario.pairs[0])
+    training, _ = scenario.spend(domains.pool, 10, 0)
+    learned, held_out = scenario.hold_out(training, 0)
+    assert not pairs(learned) & pairs(held_out)
+    assert pairs(learned) | pairs(held_out) == pairs(training)
+    assert pairs(scenario.hold_out(training, 1)[1]) != pairs(held_out)
+
+
+def test_one_choice_of_whoever_has_two_is_held_out():
+    scenario = SCENARIOS["films"]
+    users = np.repeat(np.arange(30), np.arange(30) % 4)
+    learned, held_out = scenario.hold_out(Examples(users, np.arange(len(users))), 0)
+    several = [user for user in range(30) if user % 4 > 1]
+    assert sorted(held_out.inputs) == several
+    assert set(learned.inputs) == {user for user in range(30) if user % 4}
+    assert scenario.hold_out(Examples(np.arange(12), np.arange(12) % 5), 0) is None
+
+
+def test_each_class_is_held_out_in_its_share():
+    scenario = SCENARIOS["digits"]
+    answers = np.repeat([0, 1], [20, 40])
+    _, held_out = scenario.hold_out(Examples(np.zeros((60, 1), np.float32), answers), 0)
+    assert np.bincount(held_out.answers).tolist() == [6, 12]
+    assert scenario.hold_out(Examples(np.zeros((60, 1), np.float32), np.repeat([0, 1], [7, 53])), 0) is None

