@@ -184,6 +184,25 @@ def test_own_tables_are_run(finished, tables):
     assert run.experiment.options == {"cold_users": 0.1}
 
 
+def test_own_texts_are_looked_at_and_their_labels_called_alike(finished, tmp_path):
+    for which, labels in (("there", ("1", "0")), ("here", ("good", "bad"))):
+        rows = [f"{which} text {i},{labels[i % 2]}" for i in range(40)]
+        (tmp_path / f"{which}.csv").write_text("\n".join(["text,label", *rows]))
+    app = page("run", scenario="texts")
+    app.text_input(key="source.path").set_value(str(tmp_path / "there.csv"))
+    app.text_input(key="target.path").set_value(str(tmp_path / "here.csv"))
+    app.run()
+    assert not app.exception
+    assert not [error.value for error in app.error]
+    facts = {metric.label: metric.value for metric in app.metric}
+    assert (facts["Texts in the source"], facts["Labels in all"], facts["Labels in both"]) == ("40", "4", "0")
+    app.text_input(key="source.rename").set_value("1=good, 0=bad")
+    app.run()
+    assert not app.exception
+    facts = {metric.label: metric.value for metric in app.metric}
+    assert (facts["Labels in all"], facts["Labels in both"]) == ("2", "2")
+
+
 def test_a_column_that_is_not_there_is_said_beside_the_form(finished, tables):
     app = page("run", scenario="ratings")
     for which, path in zip(("source", "target"), tables, strict=True):

@@ -89,6 +89,14 @@ def test_named_columns_are_taken(tmp_path):
     assert (read.texts, read.labels.tolist()) == (["x", "y"], ["1", "2"])
 
 
+def test_names_are_written_as_on_the_command_line(tmp_path):
+    file = written(tmp_path, "text,label\na,1\nb,2\n", rename="1=one, 2=")
+    assert file.rename == {"1": "one", "2": ""}
+    assert file.read().labels.tolist() == ["one"]
+    with pytest.raises(ValueError, match="write label=name"):
+        written(tmp_path, "text,label\na,1\n", rename="one")
+
+
 @pytest.mark.parametrize(
     ("content", "fields", "words"),
     [

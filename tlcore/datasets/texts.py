@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from tlcore.datasets.own import OwnFile
 from tlcore.errors import SpecificationError
@@ -66,6 +66,17 @@ class TextFile(OwnFile):
         default_factory=dict,
         description="What labels of this file are called here, such as 1=positive, 0=negative; 3= leaves 3 out.",
     )
+
+    @field_validator("rename", mode="before")
+    @classmethod
+    def _from_text(cls, value: object) -> object:
+        """Read ``"a=b, c="`` as a mapping."""
+        if not isinstance(value, str):
+            return value
+        parts = [part.partition("=") for part in value.split(",") if part.strip()]
+        if not all(equals for _, equals, _ in parts):
+            raise SpecificationError(f"rename: {value!r} is not allowed; write label=name, separated by commas.")
+        return {label.strip(): name.strip() for label, _, name in parts}
 
     def read(self) -> LabelledTexts:
         """Return the texts that have a label.
@@ -132,7 +143,7 @@ def _table(file: TextFile) -> tuple[pd.DataFrame, int]:
         signs, misread = _decoded(file, content)
         if signs.lstrip().startswith(("{", "[")):
             lines = signs.lstrip()[:1] == "{"
-            return pd.read_json(StringIO(signs), lines=lines, dtype=False, convert_dates=False), misread
+            return pd.read_json(StringIO(signs), lines=lines, dtype=False), misread
         return _separated(file, signs), misread
     except (ValueError, OSError, pd.errors.ParserError) as error:
         if isinstance(error, SpecificationError):

@@ -7,7 +7,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from tlcore.datasets.own import read_both
 from tlcore.datasets.texts import LabelledTexts, TextFile
@@ -43,7 +43,7 @@ class Texts(Classification):
     baseline = "best_from_scratch"
     candidates = ("logistic_regression", "small_network", "from_scratch")
     first_methods = ("source_only", "frozen", "fine_tune")
-    shown_facts = ("source_texts", "target_texts", "test_texts", "classes")
+    shown_facts = ("source_texts", "target_texts", "test_texts", "classes", "shared_classes")
     largest_budget = 500
     validate_from = 10**9  # heads on unit vectors, and a few epochs of small steps, do not overfit (docs/text.md)
     epochs = 80
@@ -169,6 +169,12 @@ class OwnTexts(Texts):
     own = TextFile
 
     labels: tuple[str, ...] = Field((), description="The labels that count, in this order; empty: all.")
+
+    @field_validator("labels", mode="before")
+    @classmethod
+    def _from_text(cls, value: object) -> object:
+        """Read ``"a, b"`` as two labels."""
+        return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
 
     @property
     def classes(self) -> tuple[str, ...]:
