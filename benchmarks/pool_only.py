@@ -31,6 +31,7 @@ def pool_only(name: str) -> Iterator[None]:
                 return replace(whole, pool=pool, test=test)
             rows = np.arange(len(whole.pool))
             chosen, scored = train_test_split(rows, test_size=0.5, stratify=whole.pool.answers, random_state=0)
+            scored = scored[:1000]  # of a large pool, as many as a test has
             return replace(whole, pool=whole.pool[np.sort(chosen)], test=whole.pool[np.sort(scored)])
 
     double: Scenario = PoolOnly()

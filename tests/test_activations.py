@@ -44,6 +44,19 @@ def test_rows_are_computed_once_whatever_they_come_with():
     torch.testing.assert_close(activations(frozen, inputs), small(large(inputs)).detach())  # other weights, other rows
 
 
+@pytest.mark.parametrize("kept_from", [30, 10**9])
+def test_texts_of_different_lengths_are_one_batch(kept_from, monkeypatch):
+    from tlcore.backbones.text import Lookup, MeanOfWords
+
+    monkeypatch.setattr(kept, "KEPT_FROM", kept_from)
+    rows = np.zeros((3000, 9), np.int32)
+    rows[:, 0] = np.arange(3000) % 7 + 1
+    rows[2500, :9] = 3
+    mean = MeanOfWords(torch.randn(8, 5), True)
+    found = activations(nn.Sequential(Lookup(rows), mean), torch.arange(3000))
+    torch.testing.assert_close(found[[0, 6, 2500]], mean.words.weight[[1, 7, 3]].detach())
+
+
 def test_maps_keep_their_shape():
     torch.manual_seed(0)
     frozen = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1))

@@ -33,7 +33,7 @@ def activations(frozen: nn.Sequential, inputs: Tensor, should_stop: Callable[[],
     first = next((index for index, module in enumerate(frozen) if _size(module)), len(frozen))
     last = large[-1] + 1 if large else first
     with torch.no_grad():
-        rows = _in_blocks(frozen[:first], inputs) if first else inputs
+        rows = frozen[:first](inputs)  # all at once: a look-up is cut to the longest text of those that it is given
         if large:
             rows = _kept(frozen[first:last], rows, should_stop)
         return _in_blocks(frozen[last:], rows)

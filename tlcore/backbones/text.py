@@ -132,6 +132,7 @@ class MeanOfWords(nn.Module):
         self.rate = 0.2 if pretrained else 1.0
         self.words = nn.Embedding(len(vectors), vectors.shape[1], padding_idx=0)
         self.words.weight.data.copy_(vectors)
+        self.words.weight.data[0] = 0  # what pads a text adds nothing
         self.features = vectors.shape[1]
 
     @property
@@ -188,8 +189,7 @@ def _glove(texts: Sequence[str], length: int) -> Reading:
     def encoder(pretrained: bool) -> nn.Module:
         module = MeanOfWords(torch.from_numpy(here), pretrained)
         if not pretrained:
-            nn.init.normal_(module.words.weight, std=float(here.std()))
-            module.words.weight.data[0] = 0
+            nn.init.normal_(module.words.weight[1:], std=float(here.std()))
         return module
 
     return Reading(_padded(rows), encoder, 1 - sum(map(len, rows)) / total if total else 0.0)
