@@ -95,6 +95,9 @@ def test_a_run_outlives_a_reload_and_a_killed_dashboard(dashboard, page):
     page.goto(dashboard.address)
     expect(page.get_by_role("heading", name="Does transfer help here?")).to_be_visible(timeout=30_000)
     page.get_by_test_id("stPageLink").filter(has_text="Open").first.click()
+    expect(page.get_by_role("heading", name="New run")).to_be_visible(
+        timeout=30_000
+    )  # cards on the first page say 48, too
     expect(page.get_by_text("48 trials")).to_be_visible(timeout=30_000)
     page.get_by_test_id("stButton").filter(has_text="Run").get_by_role("button").click()
     expect(page.get_by_text(re.compile(r"of 48 trials"))).to_be_visible(timeout=30_000)
