@@ -15,14 +15,14 @@ from tlcore.trial import execute
 
 GRIDS = {
     "frozen": [5e-3, 1e-2, 2e-2],
-    "fine_tune": [5e-3, 1e-2, 2e-2],
+    "fine_tune": [1e-3, 5e-3, 1e-2],
     "lora": [5e-4, 1e-3, 2e-3],
     "adapters": [5e-4, 1e-3, 2e-3],
     "bias_only": [2e-2, 5e-2, 1e-1],
     "small_network": [1e-3, 2e-3, 5e-3],
     "from_scratch": [1e-3, 5e-3],
 }
-"""Step sizes of the head; those of a pretrained encoder are 0.005 of them."""
+"""Step sizes of the head; those of a pretrained encoder are 0.02 of them."""
 
 
 def main() -> None:

@@ -92,7 +92,7 @@ class Encoder(nn.Module):
     def __init__(self, model: PreTrainedModel, pretrained: bool) -> None:
         super().__init__()
         self.model = model
-        self.rate = 5e-3 if pretrained else 0.1
+        self.rate = 0.02 if pretrained else 0.1
         self.features: int = model.config.hidden_size
 
     @property
