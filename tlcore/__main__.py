@@ -238,9 +238,10 @@ def _methods() -> list[dict[str, Any]]:
 
 
 def _backbones() -> list[dict[str, Any]]:
-    from tlcore.backbones import BACKBONES
+    from tlcore.backbones import BACKBONES, ENCODERS
 
-    return [{"name": name, "summary": _first_line(backbone)} for name, backbone in BACKBONES.items()]
+    built = [{"name": name, "summary": _first_line(backbone)} for name, backbone in BACKBONES.items()]
+    return [*built, *({"name": name, "summary": summary} for name, summary in ENCODERS.items())]
 
 
 def _datasets() -> list[dict[str, Any]]:
