@@ -39,7 +39,7 @@ def small_cnn(classes: int, size: int = 16, width: int = 16) -> Network:
 BACKBONES: dict[str, Callable[..., Network]] = {"small_cnn": small_cnn}
 
 ENCODERS: dict[str, str] = {
-    "minilm-l6": "MiniLM-L6: texts in English to 384 numbers, trained on a billion pairs of sentences; 83 MB, Apache-2.0.",
+    "minilm-l6": "MiniLM-L6: English texts to 384 numbers, trained on a billion pairs of sentences; 83 MB, Apache-2.0.",
     "glove-6b-50d": "The mean of a text's GloVe vectors, 50 numbers for each of 400,000 words; 75 MB, PDDL 1.0.",
 }
 """Pretrained readers of texts, by the name that `tlcore.backbones.text.read` knows."""
