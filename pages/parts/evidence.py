@@ -139,7 +139,7 @@ def gaps(results: Results, budget: int) -> None:
 def methods_apart(results: Results, budget: int) -> None:
     """Look into one method: how it learned, what it confuses, which classes it finds."""
     experiment = results.experiment
-    scenario = SCENARIOS[experiment.scenario]
+    scenario = experiment.where  # its options say what the labels of own data are
     trials = results.trials
     done = trials[(trials["status"] == "done") & (trials["budget"] == budget)]
     if not len(done):
