@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from hashlib import sha256
-from importlib.metadata import version
 
 import torch
 from torch import Tensor, nn
@@ -45,12 +44,7 @@ def _kept(costly: nn.Sequential, rows: Tensor, should_stop: Callable[[], bool]) 
     def compute(missing: list[int]) -> Tensor:
         return costly(rows[missing]).cpu()
 
-    parts = (
-        "activations",
-        _digest(costly),
-        version("torch"),
-        code_version("activations.py", "network.py", "backbones"),
-    )
+    parts = ("activations", _digest(costly), code_version("activations.py", "network.py", "backbones"))
     return kept_rows(parts, contents, compute, should_stop).to(rows.device)
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -78,15 +78,6 @@ class Problem:
     def labelled(self) -> list[Labelled]:
         """The domains with labelled examples, source first."""
         return [domain for domain in (self.source, self.target) if domain is not None]
-
-    def at(self, lift: Callable[[Tensor], Tensor]) -> Problem:
-        """Return the same problem with ``lift`` applied to all inputs."""
-
-        def lifted(domain: Labelled | None) -> Labelled | None:
-            return domain and replace(domain, inputs=lift(domain.inputs))
-
-        unlabelled = None if self.unlabelled is None else lift(self.unlabelled)
-        return Problem(lifted(self.source), lifted(self.target), unlabelled, lifted(self.validation), self.task_loss)
 
 
 @dataclass(frozen=True)
