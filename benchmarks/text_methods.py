@@ -1,6 +1,7 @@
 """Methods on texts side by side, without the baseline that chooses: balanced accuracy on the test, mean over seeds.
 
-python -m benchmarks.text_methods [--source pretraining] [--targets movie,product] [--methods frozen] [--budgets 10,50]
+python -m benchmarks.text_methods [--scenario sentiment] [--source pretraining] [--targets movie,product]
+    [--methods frozen] [--budgets 10,50]
 """
 
 import argparse
@@ -13,6 +14,7 @@ from tlcore.trial import execute
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--scenario", default="sentiment")
     parser.add_argument("--source", default="pretraining")
     parser.add_argument("--targets", default="movie,product,news,tweet")
     parser.add_argument("--methods", default="logistic_regression,small_network,frozen")
@@ -23,8 +25,9 @@ def main() -> None:
     print("| source | target | method | " + " | ".join(budgets) + " | seconds a trial |")
     print("|" + "---|" * (len(budgets) + 4))
     for target in arguments.targets.split(","):
-        spec = {"scenario": "sentiment", "source": arguments.source, "target": target, "methods": arguments.methods}
-        trials = Experiment.build({**spec, "budgets": arguments.budgets, "seeds": arguments.seeds}).trials()
+        spec = {"scenario": arguments.scenario, "source": arguments.source, "target": target}
+        rest = {"methods": arguments.methods, "budgets": arguments.budgets, "seeds": arguments.seeds}
+        trials = Experiment.build(spec | rest).trials()
         for name in arguments.methods.split(","):
             found = [(str(trial.budget), execute(trial).metrics) for trial in trials if trial.method.name == name]
             cells = [np.mean([m["balanced_accuracy"] for budget, m in found if budget == each]) for each in budgets]

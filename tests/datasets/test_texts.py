@@ -2,9 +2,15 @@
 
 import gzip
 import json
+import re
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tlcore.datasets.texts import LONGEST, TextFile
@@ -118,3 +124,69 @@ def test_what_cannot_be_read_is_said_in_one_line(content, fields, words, tmp_pat
     with pytest.raises(SpecificationError, match=words) as refused:
         written(tmp_path, content, **fields).read()
     assert "\n" not in str(refused.value)
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """A hub with one data set, whose labels are numbers with names, on a port of this machine."""
+    features = {"sentence": {"_type": "Value"}, "label": {"names": ["bad", "good"], "_type": "ClassLabel"}}
+    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
+    site = tmp_path / "site"
+    for split, labels in {"test": [1, 0, -1], "train": [0, 0, 1]}.items():
+        table = pa.table({"sentence": [f"{split} {i}" for i in range(3)], "label": labels})
+        (site / "files").mkdir(parents=True, exist_ok=True)
+        pq.write_table(table.replace_schema_metadata(metadata), site / f"files/{split}.parquet")
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(site))) as server:
+        address = f"http://127.0.0.1:{server.server_port}"
+        listed = {split: [f"{address}/files/{split}.parquet"] for split in ("test", "train")}
+        (site / "api/datasets/some-lab/opinions").mkdir(parents=True)
+        (site / "api/datasets/some-lab/opinions/parquet").write_text(json.dumps({"default": listed}))
+        monkeypatch.setenv("HF_ENDPOINT", address)
+        monkeypatch.setenv("TRANSFER_LAB_HOME", str(tmp_path / "home"))
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_arguments: object) -> None:
+        pass
+
+
+def test_a_data_set_of_the_hub_comes_with_the_names_of_its_labels(hub):
+    texts = TextFile(path="hf://datasets/some-lab/opinions").read()
+    assert texts.texts == ["train 0", "train 1", "train 2"]
+    assert texts.labels.tolist() == ["bad", "bad", "good"]
+    named = TextFile(path="hf://datasets/some-lab/opinions/default/test")
+    assert named.read().labels.tolist() == ["good", "bad"]
+    assert named.read().dropped["unlabelled"] == 1  # -1
+    assert named.name == "some-lab/opinions/default/test"
+
+
+def test_a_data_set_of_the_hub_is_fetched_once(hub):
+    pinned = TextFile(path="hf://datasets/some-lab/opinions").pinned()
+    assert pinned.name == "some-lab-opinions.parquet"
+    hub.shutdown()
+    hub.server_close()
+    assert len(TextFile(path="hf://datasets/some-lab/opinions").read()) == 3
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("some-lab/opinions/default/validation", "has no default/validation. Allowed: default/test, default/train"),
+        ("some-lab/nothing", "cannot be had: File not found. Fetch it where there is a network"),
+        ("a/b/c/d/e", "write hf://datasets/NAME or hf://datasets/NAME/SUBSET/SPLIT"),
+    ],
+)
+def test_what_the_hub_does_not_have_is_said_in_one_line(path, words, hub):
+    with pytest.raises(SpecificationError, match=re.escape(words)) as refused:
+        TextFile(path=f"hf://datasets/{path}").pinned()
+    assert "\n" not in str(refused.value)
+
+
+def test_a_hub_out_of_reach_is_said_in_one_line(monkeypatch, tmp_path):
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("TRANSFER_LAB_HOME", str(tmp_path))
+    with pytest.raises(SpecificationError, match=r"path: 'hf://datasets/imdb' cannot be had: .*refused"):
+        TextFile(path="hf://datasets/imdb").pinned()

@@ -255,3 +255,31 @@ def test_minilm_knows_a_feeling_when_it_reads_one():
     found = {t.method.name: execute(t).metrics for t in trials if t.method.name != "best_from_scratch"}
     assert found["frozen"]["balanced_accuracy"] > 0.7
     assert found["frozen"]["balanced_accuracy"] > found["logistic_regression"]["balanced_accuracy"] + 0.05
+
+
+def test_topics_are_asked_about_groups_that_the_source_has_not():
+    from tlcore.datasets import DATASETS
+
+    table = DATASETS["newsgroups"].fetch()
+    group = dict(zip(table["text"], table["group"], strict=True))
+    domains = SCENARIOS["topics"].domains("newsgroups-a", "newsgroups-b")
+    groups = np.array([group[text] for text in domains.input_names])
+    there, here = groups[domains.source.inputs], groups[np.concatenate([domains.pool.inputs, domains.test.inputs])]
+    assert (len(set(there)), len(set(here))) == (8, 9)
+    assert not set(there) & set(here)
+    topics = np.array(["comp", "rec", "sci", "talk"])
+    for part in (domains.source, domains.pool, domains.test):
+        assert (np.char.partition(groups[part.inputs], ".")[:, 0] == topics[part.answers]).all()
+
+
+def test_topics_may_be_fewer():
+    build = SCENARIOS["topics"].configure
+    two, four = build({"topics": "sci, comp"}), build({})
+    assert two.classes == ("comp", "sci")  # in one order, however they are written
+    pair = ("newsgroups-a", "newsgroups-b")
+    few, all_of_them = two.domains(*pair), four.domains(*pair)
+    assert few.answers == 2
+    assert set(few.input_names) < set(all_of_them.input_names)  # the same posts, whatever else is asked
+    for options, words in (({"topics": "comp"}, "at least 2"), ({"topics": "comp, cars"}, "'cars' is not known")):
+        with pytest.raises(SpecificationError, match=words):
+            build(options)

@@ -16,6 +16,8 @@ from tlcore.errors import SpecificationError
 
 LARGEST = 2 * 2**30
 """Bytes that a file may have, unpacked."""
+HUB = "hf://datasets/"
+"""How the address of a data set on Hugging Face's hub begins."""
 
 
 class OwnFile(BaseModel):
@@ -26,12 +28,18 @@ class OwnFile(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    path: str = Field(min_length=1, description="A file here, or an https address from which it is fetched once.")
+    path: str = Field(
+        min_length=1,
+        description="A file here, or from where it is fetched once: an https address, or hf://datasets/NAME, a data "
+        "set of Hugging Face's hub, and if need be /SUBSET/SPLIT.",
+    )
     sha256: str = Field("", pattern="^([0-9a-f]{64})?$", description="What its bytes must sum up to; empty: anything.")
 
     @property
     def name(self) -> str:
-        """What a person calls it: the file's name."""
+        """What a person calls it: the file's name, or the data set's on the hub."""
+        if self.path.startswith(HUB):
+            return self.path.removeprefix(HUB).strip("/")
         return self.path.rstrip("/").rpartition("/")[2] or self.path
 
     def pinned(self) -> Self:
@@ -42,7 +50,7 @@ class OwnFile(BaseModel):
         SpecificationError
             If it is not there, too large, or not the one that the checksum is of.
         """
-        place = _fetched(self.path) if _is_address(self.path) else Path(self.path).expanduser().resolve()
+        place = _fetched(self.path) if "://" in self.path else Path(self.path).expanduser().resolve()
         if not place.is_file():
             what = "is a folder" if place.is_dir() else "is not there"
             raise SpecificationError(f"path: {self.path!r} {what}; give a file, or an https address.")
@@ -127,28 +135,19 @@ def _sum(place: Path, _modified: int, _size: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _is_address(path: str) -> bool:
-    return path.startswith(("https://", "http://"))
-
-
 def _fetched(address: str) -> Path:
     """Return the file of an address, downloaded the first time, complete or not at all."""
-    import urllib.request
-
-    if address.startswith("http://"):
-        raise SpecificationError(f"path: {address!r} is not safe on its way. Allowed: https:// or a file here.")
-    place = home() / "downloads" / digest_of(address.encode()).hexdigest()[:16] / address.rstrip("/").rpartition("/")[2]
+    if not address.startswith(("https://", HUB)):
+        raise SpecificationError(f"path: {address!r} is not safe on its way. Allowed: https://, {HUB} or a file here.")
+    name = address.rstrip("/").rpartition("/")[2]
+    if address.startswith(HUB):
+        name = re.sub(r"\W+", "-", address.removeprefix(HUB).strip("/")) + ".parquet"
+    place = home() / "downloads" / digest_of(address.encode()).hexdigest()[:16] / name
     if not place.exists():
         place.parent.mkdir(parents=True, exist_ok=True)
         partial = place.with_name(f"{place.name}.{os.getpid()}.partial")
         try:
-            with urllib.request.urlopen(address, timeout=30) as answer, partial.open("wb") as file:
-                size = 0
-                while chunk := answer.read(2**20):
-                    size += len(chunk)
-                    if size > LARGEST:
-                        raise SpecificationError(f"path: {address!r} has more than {LARGEST:,} bytes.")
-                    file.write(chunk)
+            _download(_on_the_hub(address) if address.startswith(HUB) else address, partial)
             partial.replace(place)
         except OSError as error:
             reason = getattr(error, "reason", error)
@@ -158,6 +157,42 @@ def _fetched(address: str) -> Path:
         finally:
             partial.unlink(missing_ok=True)
     return place
+
+
+def _download(address: str, place: Path) -> None:
+    import urllib.request
+
+    with urllib.request.urlopen(address, timeout=30) as answer, place.open("wb") as file:
+        size = 0
+        while chunk := answer.read(2**20):
+            size += len(chunk)
+            if size > LARGEST:
+                raise SpecificationError(f"path: {address!r} has more than {LARGEST:,} bytes.")
+            file.write(chunk)
+
+
+def _on_the_hub(path: str) -> str:
+    """Return the address of a data set's first Parquet file: of the subset and split named, or of those it begins with.
+
+    The hub keeps every public data set as Parquet, whatever it was made of. ``HF_ENDPOINT`` names a mirror.
+    """
+    import json
+    import urllib.request
+
+    found = re.fullmatch(r"((?:[\w.-]+/)?[\w.-]+?)(?:/([\w.-]+)/([\w.-]+))?/?", path.removeprefix(HUB))
+    if not found:
+        raise SpecificationError(f"path: {path!r} is not allowed; write {HUB}NAME or {HUB}NAME/SUBSET/SPLIT.")
+    name, subset, split = found.groups()
+    hub = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
+    with urllib.request.urlopen(f"{hub}/api/datasets/{name}/parquet", timeout=30) as answer:
+        files: dict[str, dict[str, list[str]]] = json.load(answer)
+    if subset is None:
+        subset, splits = next(iter(files.items()))
+        split = "train" if "train" in splits else next(iter(splits))
+    if split not in files.get(subset, {}):
+        known = [f"{one}/{other}" for one, splits in files.items() for other in splits]
+        raise SpecificationError(f"path: {name} has no {subset}/{split}. Allowed: {', '.join(known[:20])}.")
+    return files[subset][split][0]
 
 
 def read_both(source: OwnFile, target: OwnFile) -> list[Any]:

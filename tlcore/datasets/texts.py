@@ -132,14 +132,14 @@ def _label(value: object) -> str:
 
 def _table(file: TextFile) -> tuple[pd.DataFrame, int]:
     """Return the file as a table, and how many of its lines were not in its encoding."""
-    from io import BytesIO, StringIO
+    from io import StringIO
 
     import pandas as pd
 
     content = file.content(prefer=(r"\.(csv|tsv|jsonl|ndjson|json|parquet)$",))
     try:
-        if content[:4] == b"PAR1":
-            return pd.read_parquet(BytesIO(content)), 0
+        if content.startswith(b"PAR1"):
+            return _parquet(content), 0
         signs, misread = _decoded(file, content)
         if signs.lstrip().startswith(("{", "[")):
             lines = signs.lstrip()[:1] == "{"
@@ -150,6 +150,22 @@ def _table(file: TextFile) -> tuple[pd.DataFrame, int]:
             raise
         reason = " ".join(str(error).split()).rstrip(".")
         raise SpecificationError(f"path: {file.name!r} cannot be read as a table: {reason}.") from None
+
+
+def _parquet(content: bytes) -> pd.DataFrame:
+    """Return the table; labels that Hugging Face's hub keeps as numbers come back by their names."""
+    import json
+    from io import BytesIO
+
+    import pyarrow.parquet
+
+    table = pyarrow.parquet.read_table(BytesIO(content))
+    said = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}"))
+    frame = table.to_pandas()
+    for column, kind in said.get("info", {}).get("features", {}).items():
+        if isinstance(kind, dict) and kind.get("_type") == "ClassLabel" and column in frame:
+            frame[column] = frame[column].map(dict(enumerate(kind["names"])))  # -1 says that there is none
+    return frame
 
 
 def _decoded(file: TextFile, content: bytes) -> tuple[str, int]:

@@ -2,7 +2,7 @@
 
 from tlcore.scenarios.base import Scenario
 from tlcore.scenarios.recommendation import Films, Ratings
-from tlcore.scenarios.text import OwnTexts, Sentiment
+from tlcore.scenarios.text import OwnTexts, Sentiment, Topics
 from tlcore.scenarios.vision import Digits
 
 SCENARIOS: dict[str, Scenario] = {}
@@ -21,5 +21,5 @@ def register(scenario: type[Scenario]) -> type[Scenario]:
     return scenario
 
 
-for _scenario in (Digits, Sentiment, Films, Ratings, OwnTexts):
+for _scenario in (Digits, Sentiment, Topics, Films, Ratings, OwnTexts):
     register(_scenario)
