@@ -88,6 +88,18 @@ class Residual(nn.Module):
         return features + self.up(self.down(features).relu())
 
 
-def linear_head(features: int, classes: int) -> Network:
+class Scale(nn.Module):
+    """s·z, for one number s."""
+
+    def __init__(self, scale: float) -> None:
+        super().__init__()
+        self.scale = scale
+
+    def forward(self, features: Tensor) -> Tensor:
+        """From (n, F) to the same shape."""
+        return features * self.scale
+
+
+def linear_head(features: int, classes: int, scale: float = 1.0) -> Network:
     """Return the network that is left when the body is frozen: its input is the features themselves."""
-    return Network([nn.Identity()], nn.Linear(features, classes))
+    return Network([Scale(scale)], nn.Linear(features, classes))

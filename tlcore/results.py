@@ -45,6 +45,26 @@ class TrialResult:
     note: str = ""
 
 
+@dataclass(frozen=True)
+class Explanation:
+    """What an answer to one test example, a text, rests on.
+
+    Attributes
+    ----------
+    by : str
+        How that was found: "integrated gradients", or "leaving out".
+    probabilities : list of float
+        Of each class.
+    parts : list of (int, int, float)
+        From where to where in the text, and by how much what stands there raises the output of the true class above the
+        mean of the others'.
+    """
+
+    by: str
+    probabilities: list[float]
+    parts: list[tuple[int, int, float]]
+
+
 @dataclass
 class TrialRecord:
     """A trial of a run as it stands: its status and, once done, its result."""

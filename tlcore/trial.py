@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tlcore.cancellation import never
-from tlcore.results import TrialResult
+from tlcore.errors import SpecificationError
+from tlcore.results import Explanation, TrialResult
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from tlcore.experiment import Experiment, Trial
     from tlcore.methods.base import Method, Predict
@@ -29,7 +30,8 @@ def needs_source_model(trial: Trial) -> bool:
 
 def prepare(experiment: Experiment, seed: int, should_stop: Callable[[], bool] = never) -> None:
     """Train the source model of this seed unless it is kept already; trials that need it then only load it."""
-    _source_model(experiment, seed, should_stop)
+    _on_one_thread()
+    _source_model(experiment, experiment.domains(), seed, should_stop)
 
 
 def execute(trial: Trial, should_stop: Callable[[], bool] = never) -> TrialResult:
@@ -54,18 +56,11 @@ def execute(trial: Trial, should_stop: Callable[[], bool] = never) -> TrialResul
     FloatingPointError
         When the objective diverges.
     """
-    import torch
-    from threadpoolctl import threadpool_limits
-
-    torch.set_num_threads(1)
-    threadpool_limits(1)  # numpy's linear algebra too
+    _on_one_thread()
     began = time.perf_counter()
-    experiment, method = trial.experiment, _method(trial)
-    scenario = experiment.where
-    domains = experiment.domains()
-    training, validation = scenario.spend(domains.pool, trial.budget, trial.seed)
-    fitted = _fit(method, scenario, domains, training, validation, trial, should_stop)
-    metrics, examples = scenario.evaluate(fitted.predict, domains, training)
+    given = _given(trial, trial.experiment.domains(), should_stop)
+    fitted = _fit(given)
+    metrics, examples = given.scenario.evaluate(fitted.predict, given.domains, given.training)
     metrics |= {
         "seconds": time.perf_counter() - began,
         "n_train": fitted.n_train,
@@ -74,73 +69,116 @@ def execute(trial: Trial, should_stop: Callable[[], bool] = never) -> TrialResul
     return TrialResult(metrics, fitted.curves, examples, fitted.note)
 
 
+def explain(trial: Trial, row: int, should_stop: Callable[[], bool] = never) -> Explanation:
+    """Say what a trial's answer to one test example rests on, where the scenario can (`Scenario.explains`).
+
+    The trial is carried out again, as its model was not kept; being deterministic it gives the same answer.
+
+    Parameters
+    ----------
+    trial : Trial
+    row : int
+        The example's place among the test examples.
+    should_stop : callable
+        Asked between batches.
+
+    Raises
+    ------
+    SpecificationError
+        If there is no such test example.
+    """
+    _on_one_thread()
+    scenario, domains = trial.experiment.where, trial.experiment.domains()
+    if not 0 <= row < len(domains.test):
+        raise SpecificationError(f"row: {row} is out of range. Allowed: 0 to {len(domains.test) - 1}.")
+    domains = scenario.with_variants(domains, row)
+    fitted = _fit(_given(trial, domains, should_stop))
+    return scenario.explain(fitted.predict, fitted.layers, domains, row)
+
+
+def _on_one_thread() -> None:
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    torch.set_num_threads(1)
+    threadpool_limits(1)  # numpy's linear algebra too
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What a method has to learn with."""
+
+    method: Method
+    trial: Trial
+    scenario: Scenario
+    domains: Domains
+    training: Examples
+    validation: Examples
+    should_stop: Callable[[], bool]
+
+
+def _given(trial: Trial, domains: Domains, should_stop: Callable[[], bool]) -> _Given:
+    scenario = trial.experiment.where
+    training, validation = scenario.spend(domains.pool, trial.budget, trial.seed)
+    return _Given(_method(trial), trial, scenario, domains, training, validation, should_stop)
+
+
 @dataclass
 class _Fitted:
-    """What a method made of its labelled examples."""
+    """What a method made of its labelled examples.
+
+    ``layers`` compute what ``predict`` does with gradients all the way; None where the method's answers have none.
+    """
 
     predict: Predict
     n_train: int
+    layers: nn.Sequential | None = None
     trained_parameters: int = 0
     curves: list[dict[str, float]] = field(default_factory=list)
     note: str = ""
 
 
-def _fit(
-    method: Method,
-    scenario: Scenario,
-    domains: Domains,
-    training: Examples,
-    validation: Examples,
-    trial: Trial,
-    should_stop: Callable[[], bool],
-) -> _Fitted:
+def _fit(given: _Given) -> _Fitted:
     """Let a method learn: by choosing another, by its own solver, or by the one loop."""
-    if method.chooses:
-        return _choose(scenario, domains, training, validation, trial, should_stop)
-    if method.overrides("solve"):
-        return _solve(method, scenario, domains, _together(training, validation), trial.seed)
-    return _train(method, scenario, domains, training, validation, trial, should_stop)
+    if given.method.chooses:
+        return _choose(given)
+    return _solve(given) if given.method.overrides("solve") else _train(given)
 
 
-def _choose(
-    scenario: Scenario,
-    domains: Domains,
-    training: Examples,
-    validation: Examples,
-    trial: Trial,
-    should_stop: Callable[[], bool],
-) -> _Fitted:
+def _choose(given: _Given) -> _Fitted:
     """Let the scenario's candidates learn from a part of the budget; the one best on the rest learns from all of it."""
     from tlcore.methods import METHODS
 
-    candidates = {name: METHODS[name]() for name in scenario.candidates}
-    whole = _together(training, validation)
-    parts = scenario.hold_out(whole, trial.seed)
+    scenario, trial = given.scenario, given.trial
+    candidates = {name: replace(given, method=METHODS[name]()) for name in scenario.candidates}
+    parts = scenario.hold_out(_together(given.training, given.validation), trial.seed)
     if parts is None:
         best, note = scenario.candidates[0], f"{scenario.candidates[0]}, unchosen"
     else:
         learned, held_out = parts
-        rest, metric = replace(domains, test=held_out), scenario.metrics[trial.experiment.metric]
+        rest, metric = replace(given.domains, test=held_out), scenario.metrics[trial.experiment.metric]
+        none = given.validation[np.empty(0, int)]
         found = {}
         for name, candidate in candidates.items():
-            fitted = _fit(candidate, scenario, domains, learned, validation[np.empty(0, int)], trial, should_stop)
+            fitted = _fit(replace(candidate, training=learned, validation=none))
             found[name] = scenario.evaluate(fitted.predict, rest, learned)[0][metric.name]
         ranked = sorted(found, key=lambda name: -found[name] if metric.higher_is_better else found[name])
         best = ranked[0]
         note = f"{best}: held-out {metric.name} " + ", ".join(f"{name} {found[name]:.3f}" for name in ranked)
-    fitted = _fit(candidates[best], scenario, domains, training, validation, trial, should_stop)
-    return replace(fitted, note=note)
+    return replace(_fit(candidates[best]), note=note)
 
 
-def _solve(method: Method, scenario: Scenario, domains: Domains, training: Examples, seed: int) -> _Fitted:
+def _solve(given: _Given) -> _Fitted:
     """Let a method's own solver learn."""
-    seen = scenario.raw(domains) if method.on_raw else _unchanged
+    method, domains = given.method, given.domains
+    training = _together(given.training, given.validation)
+    seen = given.scenario.raw(domains) if method.on_raw else _unchanged
     source = domains.source if "source" in method.trains_on else None
     solution = method.solve(
         source and replace(source, inputs=seen(source.inputs)),
         replace(training, inputs=seen(training.inputs)),
         domains.answers,
-        seed,
+        given.trial.seed,
     )
     return _Fitted(lambda inputs: solution.predict(seen(inputs)), len(training) + len(source or ()), note=solution.note)
 
@@ -157,49 +195,51 @@ def _together(training: Examples, validation: Examples) -> Examples:
     )
 
 
-def _train(
-    method: Method,
-    scenario: Scenario,
-    domains: Domains,
-    training: Examples,
-    validation: Examples,
-    trial: Trial,
-    should_stop: Callable[[], bool],
-) -> _Fitted:
+def _train(given: _Given) -> _Fitted:
     """Minimise the objective with the one loop."""
     from tlcore.objective import minimise, outputs_of
 
+    method, trial, scenario = given.method, given.trial, given.scenario
     device = trial.experiment.device
-    source_model = _source_model(trial.experiment, trial.seed, should_stop) if method.needs_source_model else None
-    space = _space(method, scenario, domains, training, source_model, trial)
-    network = method.network(space.network, domains.source if "source" in method.trains_on else None, training)
+    source_model = None
+    if method.needs_source_model:
+        source_model = _source_model(trial.experiment, given.domains, trial.seed, given.should_stop)
+    space = _space(given, source_model)
+    source = given.domains.source if "source" in method.trains_on else None
+    network = method.network(space.network, source, given.training)
     groups = len(network.groups)
     most = min(
         method.trainable_groups(10**6, groups),
         scenario.free_groups(groups) if source_model and "source" in method.trains_on else groups,
     )
-    space = space.above(network.to(device), most, device, should_stop)
-    problem = _problem(method, scenario, domains, training, validation, source_model, space, device)
-    schedule = _schedule(trial, method, scenario, most)
-    curves = minimise(space.network, method, problem, schedule, trial.seed, should_stop)
+    space = space.above(network.to(device), most, device, given.should_stop)
+    problem = _problem(given, source_model, space)
+    curves = minimise(space.network, method, problem, _schedule(given, most), trial.seed, given.should_stop)
 
     def predict(inputs: np.ndarray) -> np.ndarray:
         return outputs_of(space.network, space.of_target(inputs))[1].numpy()
 
     n_train = sum(len(domain) for domain in problem.labelled)
-    return _Fitted(predict, n_train, _trained_parameters(space.network, method, len(curves)), curves)
+    trained = _trained_parameters(space.network, method, len(curves))
+    return _Fitted(predict, n_train, space.layers, trained, curves)
 
 
 @dataclass
 class _Space:
-    """Where a method meets its examples: φ for each domain, and the network on top of it at θ₀."""
+    """Where a method meets its examples: φ for each domain, and the network on top of it at θ₀.
+
+    ``below`` are layers that compute the target's φ; None where it is a map outside any network.
+    """
 
     of_source: Callable[[np.ndarray], Tensor]
     of_target: Callable[[np.ndarray], Tensor]
+    below: nn.Sequential | None
     network: Network
 
     def above(self, network: Network, most: int, device: str, should_stop: Callable[[], bool]) -> _Space:
         """Return the space in which only what trains is left of a network: what is frozen has become part of φ."""
+        from torch import nn
+
         from tlcore.activations import activations
 
         frozen, rest = network.cut(most)
@@ -207,56 +247,52 @@ class _Space:
         def lifted(embed: Callable[[np.ndarray], Tensor]) -> Callable[[np.ndarray], Tensor]:
             return lambda inputs: activations(frozen, embed(inputs).to(device), should_stop)
 
-        return _Space(lifted(self.of_source), lifted(self.of_target), rest)
+        below = None if self.below is None else nn.Sequential(*self.below, *frozen)
+        return _Space(lifted(self.of_source), lifted(self.of_target), below, rest)
+
+    @property
+    def layers(self) -> nn.Sequential | None:
+        """All that leads from the target's inputs to the outputs."""
+        from torch import nn
+
+        return None if self.below is None else nn.Sequential(*self.below, *self.network.body, self.network.head)
 
 
-def _space(
-    method: Method,
-    scenario: Scenario,
-    domains: Domains,
-    training: Examples,
-    source_model: Network | None,
-    trial: Trial,
-) -> _Space:
+def _space(given: _Given, source_model: Network | None) -> _Space:
     """Return φ and θ₀: the inputs themselves and a whole network, or the source model's features and a new head."""
     import torch
+    from torch import nn
 
     from tlcore.network import linear_head
 
-    torch.manual_seed(trial.seed)
+    method, domains = given.method, given.domains
+    torch.manual_seed(given.trial.seed)
     if not (method.on_features and source_model):
         network = source_model if method.starts_from == "source" and source_model else None
-        network = network or (scenario.small_network if method.small else scenario.network)(domains)
-        return _Space(torch.from_numpy, torch.from_numpy, network)
-    seen = _features(source_model, (domains.source if len(domains.source) else training).inputs)
+        network = network or (given.scenario.small_network if method.small else given.scenario.network)(domains)
+        return _Space(torch.from_numpy, torch.from_numpy, nn.Sequential(), network)
+    seen = _features(source_model, (domains.source if len(domains.source) else given.training).inputs)
     maps = None
     if method.overrides("feature_map"):
         maps = method.feature_map(seen, _features(source_model, domains.pool.inputs))
     of_source, of_target = maps or (_unchanged, _unchanged)
-    scale = np.sqrt(np.mean(seen**2))  # one number: the head's step size then fits, and the geometry stays
 
     def mapped(rows_to_rows: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], Tensor]:
-        return lambda inputs: torch.from_numpy(
-            (rows_to_rows(_features(source_model, inputs)) / scale).astype(np.float32)
-        )
+        return lambda inputs: torch.from_numpy(rows_to_rows(_features(source_model, inputs)).astype(np.float32))
 
-    return _Space(mapped(of_source), mapped(of_target), linear_head(seen.shape[1], source_model.head.out_features))
+    # Divided by their size: the head's steps then fit, and being one number it leaves the geometry.
+    head = linear_head(seen.shape[1], source_model.head.out_features, scale=1 / np.sqrt(np.mean(seen**2)))
+    return _Space(mapped(of_source), mapped(of_target), source_model.body if maps is None else None, head)
 
 
-def _problem(
-    method: Method,
-    scenario: Scenario,
-    domains: Domains,
-    training: Examples,
-    validation: Examples,
-    source_model: Network | None,
-    space: _Space,
-    device: str,
-) -> Problem:
+def _problem(given: _Given, source_model: Network | None, space: _Space) -> Problem:
     """Gather what the objective sums over, with the weights that the method gives."""
     import torch
 
     from tlcore.objective import Labelled, Problem
+
+    method, domains, training, validation = given.method, given.domains, given.training, given.validation
+    device = given.trial.experiment.device
 
     def labelled(examples: Examples, inputs: Tensor, weights: np.ndarray, share: float) -> Labelled:
         mean_one = torch.from_numpy((weights / weights.mean()).astype(np.float32))
@@ -278,7 +314,7 @@ def _problem(
         unlabelled = space.of_target(domains.pool.inputs).to(device)
     if len(validation):
         held_out = labelled(validation, space.of_target(validation.inputs), np.ones(len(validation)), 1.0)
-    return Problem(source, target, unlabelled, held_out, scenario.task_loss(domains))
+    return Problem(source, target, unlabelled, held_out, given.scenario.task_loss(domains))
 
 
 def checked_weights(weights: np.ndarray | None, n: int) -> np.ndarray:
@@ -295,10 +331,10 @@ def checked_weights(weights: np.ndarray | None, n: int) -> np.ndarray:
     return weights
 
 
-def _schedule(trial: Trial, method: Method, scenario: Scenario, groups: int) -> Schedule:
+def _schedule(given: _Given, groups: int) -> Schedule:
     from tlcore.objective import Schedule
 
-    experiment, pace = trial.experiment, scenario.pace(groups)
+    method, experiment, pace = given.method, given.trial.experiment, given.scenario.pace(groups)
     return Schedule(
         epochs=experiment.epochs or pace.epochs,
         max_steps=pace.max_steps,
@@ -308,7 +344,7 @@ def _schedule(trial: Trial, method: Method, scenario: Scenario, groups: int) -> 
     )
 
 
-def _source_model(experiment: Experiment, seed: int, should_stop: Callable[[], bool]) -> Network:
+def _source_model(experiment: Experiment, domains: Domains, seed: int, should_stop: Callable[[], bool]) -> Network:
     """Return θ₀ of what starts from the source: the scenario's start trained on it, from the artefacts if it is there.
 
     Where the source is a pretraining of others, without an example here, it is the start itself.
@@ -321,9 +357,7 @@ def _source_model(experiment: Experiment, seed: int, should_stop: Callable[[], b
     from tlcore.objective import Labelled, Problem, Schedule, minimise
 
     scenario = experiment.where
-    torch.set_num_threads(1)
     torch.manual_seed(seed)
-    domains = experiment.domains()
     network = scenario.start(domains).to(experiment.device)
     free = scenario.free_groups(len(network.groups))
     pace = scenario.pace(free)

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from tests.lab.conftest import environment, tiny, until
 from tlcore import lab
 from tlcore.errors import SpecificationError
+from tlcore.experiment import Experiment, Trial
 from tlcore.lab.schema import TRIALS
 
 REPOSITORY = Path(__file__).parents[2]
@@ -217,3 +218,63 @@ def test_the_facade_and_the_command_line_are_there_without_torch():
         "import sys, tlcore.lab, tlcore.__main__; assert not {'torch', 'distributed', 'sqlalchemy'} & {*sys.modules}"
     )
     assert subprocess.run([sys.executable, "-c", check], cwd=REPOSITORY, check=False).returncode == 0
+
+
+@pytest.fixture
+def sentences(engine, tmp_path):
+    """A finished run about texts, of which the good ones say so."""
+    texts = {name: tmp_path / f"{name}.csv" for name in ("source", "target")}
+    for name, path in texts.items():
+        lines = [f"{name} {i} is {word},{word}" for i in range(20) for word in ("good", "bad")]
+        path.write_text("\n".join(["text,label", *lines]))
+    fields = {name: {"path": str(path)} for name, path in texts.items()}
+    spec = {"scenario": "texts", **fields, "methods": "logistic_regression,small_network", "budgets": 6, "seeds": 1}
+    run_id = lab.submit(Experiment.build(spec))
+    assert lab.wait(run_id).status == "done"
+    return run_id
+
+
+def explained(run_id, name, row):
+    trial = next(record.trial for record in lab.results(run_id).records if record.trial.method.name == name)
+    found = []
+    until(lambda: found.append(lab.explain(run_id, trial, row)) or found[-1], 60)
+    return found[-1]
+
+
+def test_what_an_answer_rests_on_is_worked_out_once_and_kept(sentences, monkeypatch):
+    results = lab.results(sentences)
+    domains, words = results.experiment.domains(), {}
+    for name in ("logistic_regression", "small_network"):
+        explanation = explained(sentences, name, 2)
+        text = domains.input_names[domains.test.inputs[2]]
+        words[name] = {text[start:end]: value for start, end, value in explanation.parts}
+        record = next(record for record in results.records if record.trial.method.name == name)
+        assert np.argmax(explanation.probabilities) == record.result.examples["predicted"][2]  # the same answer again
+        said = "good" if "good" in text else "bad"
+        assert max(words[name], key=words[name].get) == said
+        assert abs(words[name]["target"]) < words[name][said] / 2
+    lab.stop_engine()
+    monkeypatch.setattr("tlcore.lab.start_engine", lambda: pytest.fail("it was there"))
+    assert explained(sentences, "small_network", 2)
+
+
+def test_an_explanation_outlives_its_engine(sentences):
+    trial = lab.results(sentences).records[0].trial
+    assert lab.explain(sentences, trial, 0) is None
+    lab.stop_engine()
+    assert explained(sentences, trial.method.name, 0)
+    assert not lab._store().asked()
+
+
+def test_what_cannot_be_explained_is_said_and_may_be_asked_again(sentences):
+    trial = lab.results(sentences).records[0].trial
+    for _ in range(2):
+        with pytest.raises(
+            SpecificationError, match=r"could not be explained: .*row: 999 is out of range. Allowed: 0 to"
+        ):
+            explained(sentences, trial.method.name, 999)
+    undone = Trial(trial.experiment, trial.method, trial.budget, seed=77)
+    with pytest.raises(SpecificationError, match="is not done"):
+        lab.explain(sentences, undone, 0)
+    lab.delete(sentences)
+    assert not lab._store().asked()

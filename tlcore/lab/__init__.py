@@ -16,13 +16,13 @@ from tlcore.artefacts import home
 from tlcore.lab.runs import RunInfo
 
 if TYPE_CHECKING:
-    from tlcore.experiment import Experiment
+    from tlcore.experiment import Experiment, Trial
     from tlcore.lab.store import Store
-    from tlcore.results import Results
+    from tlcore.results import Explanation, Results
 
 __all__ = [
-    "RunInfo", "cancel", "delete", "engine_status", "export", "forecast", "home", "list_runs", "read", "rename",
-    "results", "resume", "run", "save", "start_engine", "stop_engine", "store_url", "submit", "wait",
+    "RunInfo", "cancel", "delete", "engine_status", "explain", "export", "forecast", "home", "list_runs", "read",
+    "rename", "results", "resume", "run", "save", "start_engine", "stop_engine", "store_url", "submit", "wait",
 ]  # fmt: skip
 
 
@@ -92,6 +92,22 @@ def forecast(experiment: Experiment) -> float | None:
     usual = sum(seen.values()) / len(seen)
     total = sum(seen.get((trial.method.label, trial.budget), usual) for trial in experiment.trials())
     return total / (engine_status().get("workers") or os.cpu_count() or 1)
+
+
+def explain(run_id: str, trial: Trial, row: int) -> Explanation | None:
+    """Return what a done trial's answer to a test example rests on; None while the engine works it out.
+
+    The first call asks for it, and what is known is kept with the run.
+
+    Raises
+    ------
+    SpecificationError
+        If the trial is not done, or it was tried in vain.
+    """
+    explanation = _store().explanation(run_id, trial, row)
+    if explanation is None:
+        start_engine()
+    return explanation
 
 
 def list_runs() -> list[RunInfo]:
@@ -192,7 +208,7 @@ def start_engine() -> None:
     """See that the engine is there, and runs the code at hand; call it early, so that its workers are warm."""
     from tlcore.lab.process import start
 
-    start(busy=bool(_store().active()))
+    start(busy=bool(_store().active() or _store().asked()))
 
 
 def stop_engine() -> None:

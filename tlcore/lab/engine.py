@@ -60,11 +60,12 @@ class Plan:
 
 @dataclass(frozen=True)
 class Task:
-    """Work that a worker has: a trial, or the source model of a seed."""
+    """Work that a worker has: a trial, the source model of a seed, or the explanation of a trial's answer in a row."""
 
     run_id: str
     trial_id: str | None = None
     seed: int | None = None
+    explained: tuple[str, int] | None = None
 
 
 class Scheduling:
@@ -91,9 +92,11 @@ class Scheduling:
         if any(run.cancel_asked for run in active):
             self._end_overdue()
         self._plans = {run.id: self._plans[run.id] for run in active}
-        while len(self._tasks) < self._slots and (task := self._next(active)):
+        explanations = [Task(run, explained=(trial, row)) for run, trial, row in self._store.asked()]
+        waiting = [task for task in explanations if task not in self._tasks]  # a person waits: they go first
+        while len(self._tasks) < self._slots and (task := waiting.pop(0) if waiting else self._next(active)):
             self._submit(task)
-        return bool(active)
+        return bool(active or explanations)
 
     def trials_at_work(self) -> list[str]:
         """Return the trials that were handed out and have not come back."""
@@ -109,6 +112,8 @@ class Scheduling:
                 if task.trial_id:
                     self._store.expire([task.trial_id])
                     self._upkeep_due = 0.0
+                if task.explained:
+                    self._store.explain(*task.explained, None, "its process was lost")
             if task.seed is not None and task.run_id in self._plans:
                 self._plans[task.run_id].prepared.add(task.seed)
 
@@ -165,11 +170,13 @@ class Scheduling:
         return None
 
     def _submit(self, task: Task) -> None:
-        from tlcore.lab.worker import carry_out, prepare_source
+        from tlcore.lab.worker import carry_out, prepare_source, work_out
 
         work: tuple[Any, ...]
         if task.trial_id:
             work = (carry_out, self._store.url, task.trial_id)
+        elif task.explained:
+            work = (work_out, self._store.url, *task.explained)
         else:
             work = (prepare_source, self._store.url, task.run_id, task.seed)
         future = self._client.submit(*work, pure=False, retries=0)
@@ -284,7 +291,7 @@ def _serve(client: Client, stopping: threading.Event, wake: threading.Event, thi
             last_busy = time.monotonic()
         elif time.monotonic() - last_busy > patience:
             this.deregister()  # from here on, who submits a run starts an engine; one submitted before is seen
-            if not store.active():
+            if not (store.active() or store.asked()):
                 return
             _announce(this, client)
         wake.wait(BUSY_PAUSE if busy else IDLE_PAUSE)

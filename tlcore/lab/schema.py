@@ -68,6 +68,18 @@ RESULTS = sa.Table(
 )
 """What a trial left behind: one row a trial, whatever happened on the way there."""
 
+EXPLANATIONS = sa.Table(
+    "explanations",
+    METADATA,
+    sa.Column("trial_id", sa.ForeignKey("trials.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("row", sa.Integer, primary_key=True),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("error", sa.Text, nullable=False, default=""),
+    sa.Column("value", sa.Text),
+    sa.Column("asked", sa.Double, nullable=False),
+)
+"""What a trial's answer to a test example rests on: asked for by a person, worked out once."""
+
 
 def _first_tables(connection: sa.Connection) -> None:
     METADATA.create_all(connection, tables=[RUNS, TRIALS, RESULTS])
@@ -79,7 +91,11 @@ def _notes(connection: sa.Connection) -> None:
         connection.execute(sa.text("ALTER TABLE results ADD COLUMN note TEXT NOT NULL DEFAULT ''"))
 
 
-MIGRATIONS: list[Callable[[sa.Connection], None]] = [_first_tables, _notes]
+def _explanations(connection: sa.Connection) -> None:
+    EXPLANATIONS.create(connection, checkfirst=True)
+
+
+MIGRATIONS: list[Callable[[sa.Connection], None]] = [_first_tables, _notes, _explanations]
 """In order; the store's version is how many of them it has seen. Add to the end, never change one.
 
 The first makes the tables as they are now, so each later one must ask whether there is anything left to do.

@@ -21,7 +21,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from io import BytesIO
@@ -33,8 +33,8 @@ import sqlalchemy as sa
 from tlcore.errors import SpecificationError
 from tlcore.experiment import Experiment, MethodChoice, Trial
 from tlcore.lab.runs import ACTIVE, TRIAL_STATUSES, RunInfo
-from tlcore.lab.schema import RESULTS, RUNS, TRIALS, open_database
-from tlcore.results import TrialRecord, TrialResult
+from tlcore.lab.schema import EXPLANATIONS, RESULTS, RUNS, TRIALS, open_database
+from tlcore.results import Explanation, TrialRecord, TrialResult
 
 LEASE = 6.0
 """Seconds that a worker's claim on a trial outlives its last heartbeat, and an engine's its hold on a run."""
@@ -177,6 +177,40 @@ class Store:
                     .values(status="queued", error="", finished=None, lease_until=time.time() + START_TIME)
                 )
 
+    def explanation(self, run_id: str, trial: Trial, row: int) -> Explanation | None:
+        """Return what a done trial's answer to a test example rests on; None: it is asked for, from now on at least.
+
+        Raises
+        ------
+        SpecificationError
+            If the trial is not done, or it was tried in vain.
+        """
+        this = (
+            TRIALS.c.run_id == run_id,
+            TRIALS.c.method == trial.method.model_dump_json(),
+            TRIALS.c.budget == trial.budget,
+            TRIALS.c.seed == trial.seed,
+            TRIALS.c.status == "done",
+        )
+        with self._writing() as connection:
+            done = connection.execute(sa.select(TRIALS.c.id).where(*this)).one_or_none()
+            if done is None:
+                raise SpecificationError(f"trial: {trial.key!r} is not done, so that there is nothing to explain yet.")
+            known = (EXPLANATIONS.c.trial_id == done.id, EXPLANATIONS.c.row == row)
+            found = connection.execute(sa.select(EXPLANATIONS).where(*known)).one_or_none()
+            if found is None:
+                asked = {"trial_id": done.id, "row": row, "status": "queued", "asked": time.time()}
+                connection.execute(EXPLANATIONS.insert().values(asked))
+                return None
+            if found.status == "failed":
+                connection.execute(EXPLANATIONS.delete().where(*known))  # so that one may ask again
+        if found.status == "failed":
+            raise SpecificationError(f"explanation: {trial.key!r} could not be explained: {found.error}")
+        if found.value is None:
+            return None
+        value = json.loads(found.value)
+        return Explanation(value["by"], value["probabilities"], [(*part,) for part in value["parts"]])
+
     # For the worker that carries out a trial.
 
     def claim(self, trial_id: str) -> Claim | None:
@@ -236,7 +270,30 @@ class Store:
                 _settle(connection, [claim.run_id])
         return won
 
+    def trial(self, trial_id: str) -> Trial:
+        """Return a trial by its identifier."""
+        with self._reading() as connection:
+            row = connection.execute(sa.select(TRIALS).where(TRIALS.c.id == trial_id)).one()
+            return _trial(_experiment(_run(connection, row.run_id).spec), row)
+
+    def explain(self, trial_id: str, row: int, explanation: Explanation | None, error: str = "") -> None:
+        """Keep an explanation that was asked for, or why there is none."""
+        value = None if explanation is None else json.dumps(asdict(explanation))
+        with self._writing() as connection:
+            connection.execute(
+                EXPLANATIONS.update()
+                .where(EXPLANATIONS.c.trial_id == trial_id, EXPLANATIONS.c.row == row)
+                .values(status="failed" if explanation is None else "done", value=value, error=error)
+            )
+
     # For the engine.
+
+    def asked(self) -> list[tuple[str, str, int]]:
+        """Return the explanations that people wait for, the oldest first: run, trial and test example."""
+        columns = (TRIALS.c.run_id, EXPLANATIONS.c.trial_id, EXPLANATIONS.c.row)
+        query = sa.select(*columns).join(TRIALS).where(EXPLANATIONS.c.status == "queued")
+        with self._reading() as connection:
+            return [tuple(row) for row in connection.execute(query.order_by(EXPLANATIONS.c.asked))]
 
     def active(self) -> list[ActiveRun]:
         """Return the runs with work left, the oldest first."""

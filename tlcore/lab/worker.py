@@ -1,4 +1,4 @@
-"""What runs inside a worker process: one trial, or the source model that trials of a seed share."""
+"""What runs inside a worker process: one trial, the source model that trials share, or an explanation."""
 
 from __future__ import annotations
 
@@ -119,6 +119,18 @@ def prepare_source(store_url: str, run_id: str, seed: int) -> None:
             prepare(store.experiment(run_id), seed, watch.should_stop)
     except Cancelled:
         log.info("source model of run %s, seed %d: stopped", run_id, seed)
+
+
+def work_out(store_url: str, trial_id: str, row: int) -> None:
+    """Find out what a trial's answer to a test example rests on, and keep it."""
+    from tlcore.trial import explain
+
+    store = open_store(store_url)
+    try:
+        store.explain(trial_id, row, explain(store.trial(trial_id), row))
+    except Exception as error:  # a person waits for an answer, and is told
+        log.exception("trial %s, example %d could not be explained", trial_id, row)
+        store.explain(trial_id, row, None, one_line(error))
 
 
 def one_line(error: BaseException) -> str:

@@ -17,9 +17,10 @@ from tlcore.methods.base import Method, Predict, Setting, Task
 
 if TYPE_CHECKING:
     import numpy as np
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from tlcore.network import Network
+    from tlcore.results import Explanation
 
 
 TaskLoss = Callable[["Tensor", "Tensor"], "Tensor"]
@@ -124,6 +125,8 @@ class Scenario(BaseModel, ABC):
     """Metrics that are one metric at several lengths of the list shown, by length."""
     shown_facts: ClassVar[tuple[str, ...]] = ()
     """Which of `Domains.facts` a person sees first, before a run; empty: the data need no look."""
+    explains: ClassVar[bool] = False
+    """Whether it can say what an answer rests on."""
     epochs: ClassVar[int]
     """Cap on epochs when the experiment leaves it open."""
     max_steps: ClassVar[int]
@@ -223,3 +226,23 @@ class Scenario(BaseModel, ABC):
         training : Examples
             The labelled target examples that the trial was trained on.
         """
+
+    def with_variants(self, domains: Domains, row: int) -> Domains:
+        """Return the domains with inputs besides, to ask of them what the answer to a test example rests on."""
+        return domains
+
+    def explain(self, predict: Predict, layers: nn.Sequential | None, domains: Domains, row: int) -> Explanation:
+        """Say what the answer to a test example rests on.
+
+        Parameters
+        ----------
+        predict : callable
+            Inputs (n, ...) to outputs (n, K).
+        layers : nn.Sequential or None
+            The same as layers, where there are gradients all the way.
+        domains : Domains
+            As `with_variants` returned them.
+        row : int
+            The example's place among the test examples.
+        """
+        raise TypeError(f"{self.name} cannot say what an answer rests on")

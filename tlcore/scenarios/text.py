@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from itertools import product
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
@@ -19,10 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from scipy.sparse import csr_matrix
+    from torch import nn
 
-    from tlcore.backbones.text import Reading
-    from tlcore.methods.base import Method
+    from tlcore.backbones.text import Reading, Spans
+    from tlcore.methods.base import Method, Predict
     from tlcore.network import Network
+    from tlcore.results import Explanation
 
 PRETRAINING = "pretraining"
 """The source without examples: all there is of it is what the encoder has read."""
@@ -54,6 +57,7 @@ class Texts(Classification):
     shown_facts = ("source_texts", "target_texts", "test_texts", "classes", "shared_classes")
     largest_budget = 500
     validate_from = 10**9  # heads on unit vectors, and a few epochs of small steps, do not overfit (docs/text.md)
+    explains = True
     epochs = 80
     max_steps = 800
     batch_size = 64
@@ -86,9 +90,8 @@ class Texts(Classification):
         from tlcore.network import Network
 
         body = WordCNN()
-        return Network(
-            [Lookup(_hashed(tuple(domains.input_names), self.length)), body], nn.Linear(body.features, domains.answers)
-        )
+        lookup = Lookup(*_hashed(tuple(domains.input_names), self.length))
+        return Network([lookup, body], nn.Linear(body.features, domains.answers))
 
     def raw(self, domains: Domains) -> Callable[[np.ndarray], Any]:
         """Return TF-IDF of words and pairs of words; which there are, and how rare, the unlabelled pool says."""
@@ -113,6 +116,27 @@ class Texts(Classification):
             return "trains the encoder from a random start on both domains; say whole=true if the hours are there"
         return ""
 
+    def with_variants(self, domains: Domains, row: int) -> Domains:
+        """Add the test text without each of its words."""
+        from tlcore.attribution import without_each_word
+
+        text = domains.input_names[domains.test.inputs[row]]
+        return replace(domains, input_names=(*domains.input_names, *without_each_word(text)))
+
+    def explain(self, predict: Predict, layers: nn.Sequential | None, domains: Domains, row: int) -> Explanation:
+        """Say what each word adds: by integrated gradients, or where there are none by leaving it out."""
+        from scipy.special import softmax
+
+        from tlcore.attribution import by_gradients, by_leaving_out, words_of
+        from tlcore.results import Explanation
+
+        number, truth = int(domains.test.inputs[row]), int(domains.test.answers[row])
+        text = domains.input_names[number]
+        variants = np.arange(len(domains.input_names))[-len(words_of(text)) :]
+        outputs = predict(np.array([number, *variants])).astype(float)
+        parts = by_gradients(layers, number, text, truth) if layers else by_leaving_out(outputs, text, truth)
+        return Explanation("integrated gradients" if layers else "leaving out", softmax(outputs[0]).tolist(), parts)
+
     def _network(self, domains: Domains, pretrained: bool) -> Network:
         from torch import nn
 
@@ -121,7 +145,7 @@ class Texts(Classification):
 
         reading = self._reading(domains)
         encoder = reading.encoder(pretrained)
-        body = [Lookup(reading.rows), encoder, Residual(encoder.features, self.width)]
+        body = [Lookup(reading.rows, reading.spans), encoder, Residual(encoder.features, self.width)]
         rates = {id(parameter): encoder.rate for parameter in encoder.parameters()}
         return Network(body, nn.Linear(encoder.features, domains.answers), rates)
 
@@ -382,7 +406,7 @@ def _read(encoder: str, texts: tuple[str, ...], length: int) -> Reading:
 
 
 @lru_cache(maxsize=4)
-def _hashed(texts: tuple[str, ...], length: int) -> np.ndarray:
+def _hashed(texts: tuple[str, ...], length: int) -> tuple[np.ndarray, Spans]:
     from tlcore.backbones.text import hashed_words
 
     return hashed_words(texts, length)
