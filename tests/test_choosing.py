@@ -46,9 +46,10 @@ def test_with_few_labels_it_is_the_first_candidate():
     np.testing.assert_array_equal(alone.examples["predicted"], result.examples["predicted"])
 
 
-def test_the_test_decides_nothing(monkeypatch):
+def test_the_test_decides_nothing(monkeypatch, tmp_path):
     """With other answers in the test, the same candidate is chosen for the same reason."""
     honest = execute(trial("best_from_scratch"))
+    monkeypatch.setenv("TRANSFER_LAB_HOME", str(tmp_path))  # where nothing is known of a choice
     kind = type(SCENARIOS["digits"])
     whole = kind.domains
 
@@ -62,8 +63,9 @@ def test_the_test_decides_nothing(monkeypatch):
     np.testing.assert_array_equal(other.examples["predicted"], honest.examples["predicted"])
 
 
-def test_nor_does_the_source(monkeypatch):
+def test_nor_does_the_source(monkeypatch, tmp_path):
     honest = execute(trial("best_from_scratch"))
+    monkeypatch.setenv("TRANSFER_LAB_HOME", str(tmp_path))
     kind = type(SCENARIOS["digits"])
     whole = kind.domains
     monkeypatch.setattr(
@@ -103,3 +105,17 @@ def test_each_class_is_held_out_in_its_share():
     _, held_out = scenario.hold_out(Examples(np.zeros((60, 1), np.float32), answers), 0)
     assert np.bincount(held_out.answers).tolist() == [6, 12]
     assert scenario.hold_out(Examples(np.zeros((60, 1), np.float32), np.repeat([0, 1], [7, 53])), 0) is None
+
+
+def test_a_choice_is_made_once_for_all_runs(monkeypatch):
+    first = execute(trial("best_from_scratch", seeds=[7], name="One"))
+    asked: list[object] = []
+    kind = type(SCENARIOS["digits"])
+    whole = kind.evaluate
+    monkeypatch.setattr(kind, "evaluate", lambda *given: asked.append(given) or whole(*given))
+    again = execute(trial("best_from_scratch", seeds=[7], name="Another", budgets=[10, 20]))
+    assert again.note == first.note
+    assert len(asked) == 1  # of the one that was chosen, on the test
+    asked.clear()
+    assert execute(trial("best_from_scratch", seeds=[7], metric="log_loss")).note != first.note
+    assert len(asked) == 1 + len(SCENARIOS["digits"].candidates)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tlcore.backbones.text import WORD_OR_SIGN, Lookup
+from tlcore.backbones.text import Lookup
+from tlcore.datasets.texts import WORD_OR_SIGN
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

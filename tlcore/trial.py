@@ -149,23 +149,40 @@ def _choose(given: _Given) -> _Fitted:
     """Let the scenario's candidates learn from a part of the budget; the one best on the rest learns from all of it."""
     from tlcore.methods import METHODS
 
-    scenario, trial = given.scenario, given.trial
+    scenario, metric = given.scenario, given.scenario.metrics[given.trial.experiment.metric]
     candidates = {name: replace(given, method=METHODS[name]()) for name in scenario.candidates}
-    parts = scenario.hold_out(_together(given.training, given.validation), trial.seed)
+    parts = scenario.hold_out(_together(given.training, given.validation), given.trial.seed)
     if parts is None:
         best, note = scenario.candidates[0], f"{scenario.candidates[0]}, unchosen"
     else:
-        learned, held_out = parts
-        rest, metric = replace(given.domains, test=held_out), scenario.metrics[trial.experiment.metric]
-        none = given.validation[np.empty(0, int)]
-        found = {}
-        for name, candidate in candidates.items():
-            fitted = _fit(replace(candidate, training=learned, validation=none))
-            found[name] = scenario.evaluate(fitted.predict, rest, learned)[0][metric.name]
+        found = _held_out_scores(given, candidates, *parts)
         ranked = sorted(found, key=lambda name: -found[name] if metric.higher_is_better else found[name])
         best = ranked[0]
         note = f"{best}: held-out {metric.name} " + ", ".join(f"{name} {found[name]:.3f}" for name in ranked)
     return replace(_fit(candidates[best]), note=note)
+
+
+def _held_out_scores(
+    given: _Given, candidates: dict[str, _Given], learned: Examples, held_out: Examples
+) -> dict[str, float]:
+    """Return what each candidate reaches on what is held out, from the artefacts if it was found out before."""
+    import torch
+
+    from tlcore.artefacts import kept
+
+    scenario, experiment, none = given.scenario, given.trial.experiment, given.validation[np.empty(0, int)]
+    rest = replace(given.domains, test=held_out)
+
+    def score(candidate: _Given) -> float:
+        fitted = _fit(replace(candidate, training=learned, validation=none))
+        return scenario.evaluate(fitted.predict, rest, learned)[0][experiment.metric]
+
+    of_experiment = experiment.model_dump(exclude={"name", "description", "methods", "budgets", "seeds", "margin"})
+    parts = ("choice", repr(scenario), of_experiment, [*candidates], given.trial.budget, given.trial.seed)
+    scores = kept(
+        parts, lambda: {name: torch.tensor(score(candidates[name]), dtype=torch.double) for name in candidates}
+    )
+    return {name: float(scores[name]) for name in candidates}
 
 
 def _solve(given: _Given) -> _Fitted:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.parts import catalogue, words
+from pages.parts import catalogue, texts, words
 from pages.parts.evidence import charts, choose_budget, downloads, gaps, methods_apart, verdict_table, warnings
 from pages.parts.language import _
 from pages.parts.progress import results_so_far
@@ -59,5 +59,7 @@ if chosen is not None:
     catalogue.groups(results, budget)
     catalogue.lengths(results, budget)
     catalogue.one_person(results, budget)
+    texts.turned_texts(chosen, results, budget)
+    texts.shifted(chosen, results)
     methods_apart(results, budget)
     downloads(run, results)

@@ -3,7 +3,9 @@
 import re
 import subprocess
 import sys
+import time
 from gettext import NullTranslations
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -41,6 +43,15 @@ def films() -> str:
         "seeds": 3,
     }
     run = lab.submit(Experiment.build({**fields, "cold_users": 0.3}))
+    assert lab.wait(run).status == "done"
+    return run
+
+
+@pytest.fixture(scope="module")
+def opinions() -> str:
+    """A run about texts."""
+    fields = {"scenario": "sentiment", "source": "product", "target": "drug-reviews", "encoder": "glove-6b-50d"}
+    run = lab.submit(Experiment.build({**fields, "methods": "frozen,source_only", "budgets": "5", "seeds": 3}))
     assert lab.wait(run).status == "done"
     return run
 
@@ -182,6 +193,34 @@ def test_own_tables_are_run(finished, tables):
     assert run.status == "done"
     assert run.experiment.names == ("there.csv", "here.csv")
     assert run.experiment.options == {"cold_users": 0.1}
+
+
+def test_texts_that_transfer_turned_round_are_shown_with_the_words_they_rest_on(opinions):
+    app = page("compare", run=opinions)
+    table = next(frame.value for frame in app.dataframe if "turned" in frame.value)
+    right = (table["method"] == table["truth"]).tolist()
+    assert [line[0] for line in table["turned"]] == ["▲" if one else "▼" for one in right]
+    told = next(text.value for text in app.markdown if text.value.startswith("Set right:"))
+    assert [int(n) for n in re.findall(r"\d+", told)[:2]] == [sum(right), len(right) - sum(right)]
+    for _ in range(100):
+        app.run()
+        assert not app.exception
+        if len(app.get("html")) == 2:
+            break
+        time.sleep(0.2)
+    first = table.iloc[0]
+    shown = [re.sub("<[^>]+>", "", unescape(block.proto.body)) for block in app.get("html")]
+    assert shown[0] == shown[1] == re.sub(r"\n+", "", first["text"])
+    answers = [text.value for text in app.markdown if text.value[0] in "✔✘"]
+    assert [answer.rpartition(",")[0][2:] for answer in answers] == [first["baseline"], first["method"]]
+    words = [set(frame.value["word"]) for frame in app.dataframe if "word" in frame.value]
+    assert "months" in words[0]
+    assert "price" in words[1]
+
+
+def test_runs_without_texts_say_nothing_of_them(finished):
+    app = page("compare", run=finished)
+    assert not [frame for frame in app.dataframe if "turned" in frame.value or "word" in frame.value]
 
 
 def test_own_texts_are_looked_at_and_their_labels_called_alike(finished, tmp_path):

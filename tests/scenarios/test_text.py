@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from tlcore import activations as kept
-from tlcore.backbones.text import WORD, Lookup, hashed_words, read
-from tlcore.datasets.texts import LabelledTexts
+from tlcore.backbones.text import Lookup, hashed_words, read
+from tlcore.datasets.texts import WORD, LabelledTexts
 from tlcore.errors import SpecificationError
 from tlcore.experiment import Experiment
 from tlcore.scenarios import SCENARIOS

@@ -15,14 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from tlcore.datasets.distribution import Distribution
+from tlcore.datasets.texts import WORD, WORD_OR_SIGN
 from tlcore.errors import SpecificationError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-WORD = r"[぀-ヿ㐀-鿿가-힯]|[^\W_぀-ヿ㐀-鿿가-힯]+(?:['’][^\W_]+)?"
-"""A word; of Chinese, Japanese and Korean a sign, as nothing stands between their words."""
-WORD_OR_SIGN = WORD + r"|[^\w\s]"
 AT_ONCE = 32
 """Texts of about one length that are encoded together where no gradient is asked for."""
 BUCKETS = 2**15  # words of one hash share a vector in the small network

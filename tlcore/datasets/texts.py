@@ -16,6 +16,9 @@ from tlcore.errors import SpecificationError
 if TYPE_CHECKING:
     import pandas as pd
 
+WORD = r"[぀-ヿ㐀-鿿가-힯]|[^\W_぀-ヿ㐀-鿿가-힯]+(?:['’][^\W_]+)?"
+"""A word; of Chinese, Japanese and Korean a sign, as nothing stands between their words."""
+WORD_OR_SIGN = WORD + r"|[^\w\s]"
 USUAL_NAMES = {
     "text": (
         "text", "texts", "sentence", "review", "content", "body", "comment", "message", "tweet", "document", "abstract",

@@ -94,17 +94,17 @@ def forecast(experiment: Experiment) -> float | None:
     return total / (engine_status().get("workers") or os.cpu_count() or 1)
 
 
-def explain(run_id: str, trial: Trial, row: int) -> Explanation | None:
+def explain(run_id: str, trial: Trial, row: int, again: bool = False) -> Explanation | None:
     """Return what a done trial's answer to a test example rests on; None while the engine works it out.
 
-    The first call asks for it, and what is known is kept with the run.
+    The first call asks for it, and what is known is kept with the run; what was tried in vain is tried ``again``.
 
     Raises
     ------
     SpecificationError
         If the trial is not done, or it was tried in vain.
     """
-    explanation = _store().explanation(run_id, trial, row)
+    explanation = _store().explanation(run_id, trial, row, again)
     if explanation is None:
         start_engine()
     return explanation

@@ -177,8 +177,10 @@ class Store:
                     .values(status="queued", error="", finished=None, lease_until=time.time() + START_TIME)
                 )
 
-    def explanation(self, run_id: str, trial: Trial, row: int) -> Explanation | None:
+    def explanation(self, run_id: str, trial: Trial, row: int, again: bool = False) -> Explanation | None:
         """Return what a done trial's answer to a test example rests on; None: it is asked for, from now on at least.
+
+        ``again`` asks once more for what was tried in vain.
 
         Raises
         ------
@@ -202,8 +204,9 @@ class Store:
                 asked = {"trial_id": done.id, "row": row, "status": "queued", "asked": time.time()}
                 connection.execute(EXPLANATIONS.insert().values(asked))
                 return None
-            if found.status == "failed":
-                connection.execute(EXPLANATIONS.delete().where(*known))  # so that one may ask again
+            if found.status == "failed" and again:
+                connection.execute(EXPLANATIONS.update().where(*known).values(status="queued", error=""))
+                return None
         if found.status == "failed":
             raise SpecificationError(f"explanation: {trial.key!r} could not be explained: {found.error}")
         if found.value is None:

@@ -416,7 +416,7 @@ def _hashed(texts: tuple[str, ...], length: int) -> tuple[np.ndarray, Spans]:
 def _tf_idf(texts: tuple[str, ...], pool: bytes) -> csr_matrix:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    from tlcore.backbones.text import WORD
+    from tlcore.datasets.texts import WORD
 
     known = [texts[number] for number in np.frombuffer(pool, np.int64)]
     vectoriser = TfidfVectorizer(token_pattern=WORD, ngram_range=(1, 2), sublinear_tf=True, dtype=np.float32)
