@@ -1,6 +1,7 @@
 """Step sizes of the methods that move an encoder, chosen where no test text is: what the defaults rest on.
 
     python -m benchmarks.text_settings [--methods fine_tune,lora] [--targets product,tweet] [--budget 50] [--seeds 1]
+        [--epochs 60]
 
 Scored by balanced accuracy on one half of the pool, labels from the other; the test texts are not touched.
 """
@@ -20,9 +21,9 @@ GRIDS = {
     "adapters": [5e-4, 1e-3, 2e-3],
     "bias_only": [2e-2, 5e-2, 1e-1],
     "small_network": [1e-3, 2e-3, 5e-3],
-    "from_scratch": [1e-3, 5e-3],
+    "from_scratch": [2.5e-3, 5e-3, 1e-2],
 }
-"""Step sizes of the head; those of a pretrained encoder are 0.02 of them."""
+"""Step sizes of the head; those of an encoder, pretrained or not, are 0.02 of them."""
 
 
 def main() -> None:
@@ -31,6 +32,7 @@ def main() -> None:
     parser.add_argument("--targets", default="product,tweet")
     parser.add_argument("--budget", type=int, default=50)
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--epochs", type=int)
     arguments = parser.parse_args()
     targets = arguments.targets.split(",")
     print("| method | learning_rate | " + " | ".join(targets) + " | seconds a trial |")
@@ -42,9 +44,8 @@ def main() -> None:
                 cells, seconds = [], []
                 for target in targets:
                     spec = {"scenario": "sentiment", "source": "pretraining", "target": target, "methods": [choice]}
-                    trials = Experiment.build(
-                        {**spec, "budgets": [arguments.budget], "seeds": arguments.seeds}
-                    ).trials()
+                    rest = {"budgets": [arguments.budget], "seeds": arguments.seeds, "epochs": arguments.epochs}
+                    trials = Experiment.build(spec | rest).trials()
                     found = [execute(trial).metrics for trial in trials if trial.method.name == name]
                     cells.append(float(np.mean([metrics["balanced_accuracy"] for metrics in found])))
                     seconds += [metrics["seconds"] for metrics in found]

@@ -9,7 +9,7 @@ import pytest
 from tlcore.experiment import Experiment
 from tlcore.scenarios import SCENARIOS
 from tlcore.scenarios.base import Examples
-from tlcore.scenarios.classification import CHOOSE_FROM
+from tlcore.scenarios.classification import CHOOSE_FROM, FOLDS
 from tlcore.trial import execute
 
 
@@ -83,28 +83,29 @@ def test_what_is_held_out_is_part_of_the_budget(name):
     scenario = SCENARIOS[name]
     domains = scenario.domains(*scenario.pairs[0])
     training, _ = scenario.spend(domains.pool, 10, 0)
-    learned, held_out = scenario.hold_out(training, 0)
-    assert not pairs(learned) & pairs(held_out)
-    assert pairs(learned) | pairs(held_out) == pairs(training)
-    assert pairs(scenario.hold_out(training, 1)[1]) != pairs(held_out)
+    for learned, held_out in scenario.folds(training, 0):
+        assert not pairs(learned) & pairs(held_out)
+        assert pairs(learned) | pairs(held_out) == pairs(training)
+    assert pairs(scenario.folds(training, 1)[0][1]) != pairs(scenario.folds(training, 0)[0][1])
 
 
 def test_one_choice_of_whoever_has_two_is_held_out():
     scenario = SCENARIOS["films"]
     users = np.repeat(np.arange(30), np.arange(30) % 4)
-    learned, held_out = scenario.hold_out(Examples(users, np.arange(len(users))), 0)
+    ((learned, held_out),) = scenario.folds(Examples(users, np.arange(len(users))), 0)
     several = [user for user in range(30) if user % 4 > 1]
     assert sorted(held_out.inputs) == several
     assert set(learned.inputs) == {user for user in range(30) if user % 4}
-    assert scenario.hold_out(Examples(np.arange(12), np.arange(12) % 5), 0) is None
+    assert not scenario.folds(Examples(np.arange(12), np.arange(12) % 5), 0)
 
 
-def test_each_class_is_held_out_in_its_share():
+def test_each_example_is_held_out_once_and_each_class_in_its_share():
     scenario = SCENARIOS["digits"]
-    answers = np.repeat([0, 1], [20, 40])
-    _, held_out = scenario.hold_out(Examples(np.zeros((60, 1), np.float32), answers), 0)
-    assert np.bincount(held_out.answers).tolist() == [6, 12]
-    assert scenario.hold_out(Examples(np.zeros((60, 1), np.float32), np.repeat([0, 1], [7, 53])), 0) is None
+    answers = np.repeat([0, 1], [21, 42])
+    folds = scenario.folds(Examples(np.arange(63, dtype=np.float32)[:, None], answers), 0)
+    assert [np.bincount(held_out.answers).tolist() for _, held_out in folds] == [[7, 14]] * 3
+    assert sorted(np.concatenate([held_out.inputs[:, 0] for _, held_out in folds])) == list(range(63))
+    assert not scenario.folds(Examples(np.zeros((60, 1), np.float32), np.repeat([0, 1], [7, 53])), 0)
 
 
 def test_a_choice_is_made_once_for_all_runs(monkeypatch):
@@ -118,4 +119,4 @@ def test_a_choice_is_made_once_for_all_runs(monkeypatch):
     assert len(asked) == 1  # of the one that was chosen, on the test
     asked.clear()
     assert execute(trial("best_from_scratch", seeds=[7], metric="log_loss")).note != first.note
-    assert len(asked) == 1 + len(SCENARIOS["digits"].candidates)
+    assert len(asked) == 1 + FOLDS * len(SCENARIOS["digits"].candidates)

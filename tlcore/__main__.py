@@ -85,8 +85,10 @@ def run(
     experiment = Experiment.load(spec, dict(map(_change, changes or [])))
     if out:
         make_folder(out)  # before the work, not after it
-    run_id = lab.submit(experiment, workers)
     progress = _show_progress if sys.stderr.isatty() else None
+    if progress and (seconds := lab.forecast(experiment)):
+        print(f"{len(experiment.trials())} trials, about {max(1, round(seconds / 60))} min", file=sys.stderr)
+    run_id = lab.submit(experiment, workers)
     try:
         info = lab.wait(run_id, on_change=progress)
     except KeyboardInterrupt:
@@ -241,7 +243,7 @@ def _backbones() -> list[dict[str, Any]]:
     from tlcore.backbones import BACKBONES, ENCODERS
 
     built = [{"name": name, "summary": _first_line(backbone)} for name, backbone in BACKBONES.items()]
-    return [*built, *({"name": name, "summary": summary} for name, summary in ENCODERS.items())]
+    return [*built, *({"name": name, "summary": card.text} for name, card in ENCODERS.items())]
 
 
 def _datasets() -> list[dict[str, Any]]:

@@ -146,16 +146,15 @@ def _fit(given: _Given) -> _Fitted:
 
 
 def _choose(given: _Given) -> _Fitted:
-    """Let the scenario's candidates learn from a part of the budget; the one best on the rest learns from all of it."""
+    """Let the scenario's candidates learn from parts of the budget; the best on the rest learns from all of it."""
     from tlcore.methods import METHODS
 
     scenario, metric = given.scenario, given.scenario.metrics[given.trial.experiment.metric]
     candidates = {name: replace(given, method=METHODS[name]()) for name in scenario.candidates}
-    parts = scenario.hold_out(_together(given.training, given.validation), given.trial.seed)
-    if parts is None:
-        best, note = scenario.candidates[0], f"{scenario.candidates[0]}, unchosen"
-    else:
-        found = _held_out_scores(given, candidates, *parts)
+    folds = scenario.folds(_together(given.training, given.validation), given.trial.seed)
+    best, note = scenario.candidates[0], f"{scenario.candidates[0]}, unchosen"
+    if folds:
+        found = _held_out_scores(given, candidates, folds)
         ranked = sorted(found, key=lambda name: -found[name] if metric.higher_is_better else found[name])
         best = ranked[0]
         note = f"{best}: held-out {metric.name} " + ", ".join(f"{name} {found[name]:.3f}" for name in ranked)
@@ -163,7 +162,7 @@ def _choose(given: _Given) -> _Fitted:
 
 
 def _held_out_scores(
-    given: _Given, candidates: dict[str, _Given], learned: Examples, held_out: Examples
+    given: _Given, candidates: dict[str, _Given], folds: list[tuple[Examples, Examples]]
 ) -> dict[str, float]:
     """Return what each candidate reaches on what is held out, from the artefacts if it was found out before."""
     import torch
@@ -171,18 +170,22 @@ def _held_out_scores(
     from tlcore.artefacts import kept
 
     scenario, experiment, none = given.scenario, given.trial.experiment, given.validation[np.empty(0, int)]
-    rest = replace(given.domains, test=held_out)
 
-    def score(candidate: _Given) -> float:
+    def score(candidate: _Given, learned: Examples, held_out: Examples) -> float:
         fitted = _fit(replace(candidate, training=learned, validation=none))
+        rest = replace(given.domains, test=held_out)
         return scenario.evaluate(fitted.predict, rest, learned)[0][experiment.metric]
+
+    def scores() -> dict[str, Tensor]:
+        return {
+            name: torch.tensor(np.mean([score(candidate, *fold) for fold in folds]))
+            for name, candidate in candidates.items()
+        }
 
     of_experiment = experiment.model_dump(exclude={"name", "description", "methods", "budgets", "seeds", "margin"})
     parts = ("choice", repr(scenario), of_experiment, [*candidates], given.trial.budget, given.trial.seed)
-    scores = kept(
-        parts, lambda: {name: torch.tensor(score(candidates[name]), dtype=torch.double) for name in candidates}
-    )
-    return {name: float(scores[name]) for name in candidates}
+    found = kept(parts, scores)
+    return {name: float(found[name]) for name in candidates}
 
 
 def _solve(given: _Given) -> _Fitted:

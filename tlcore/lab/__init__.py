@@ -26,6 +26,8 @@ __all__ = [
 ]  # fmt: skip
 
 
+RUNS_REMEMBERED = 20
+"""Runs of a scenario, the newest, from which a forecast is made."""
 MOST_RESTARTS = 3
 """How many engines `wait` starts that bring a run no further."""
 
@@ -85,13 +87,36 @@ def rename(run_id: str, name: str) -> None:
 
 
 def forecast(experiment: Experiment) -> float | None:
-    """Return about how many seconds an experiment will take here, from earlier runs; None where there is none."""
-    seen = _store().seconds_by_method(experiment.scenario)
-    if not seen:
+    """Return about how many seconds an experiment will take here; None where nothing is known of its like.
+
+    What earlier runs between the same domains took counts first, then what the scenario says (`Scenario.cost`), then
+    other runs of the scenario; for a trial of which nobody knows, the mean of the others.
+    """
+    from tlcore.methods import METHODS
+
+    store, scenario = _store(), experiment.where
+    runs = [run for run in store.runs() if run.experiment.scenario == experiment.scenario][:RUNS_REMEMBERED]
+    alike = [run.id for run in runs if _between_the_same(run.experiment, experiment)]
+    here, elsewhere = store.seconds(alike), store.seconds([run.id for run in runs])
+    domains = experiment.domains() if scenario.forecasts else None
+    said: dict[tuple[str, int], float | None] = {}
+    for choice in experiment.methods:
+        for budget in experiment.budgets:
+            key, method = (choice.label, budget), METHODS[choice.name].configure(choice.settings)
+            cost = scenario.cost(method, budget, domains) if domains else None
+            said[key] = here.get(key, elsewhere.get(key) if cost is None else cost)
+    known = [seconds for seconds in said.values() if seconds is not None]
+    if not known:
         return None
-    usual = sum(seen.values()) / len(seen)
-    total = sum(seen.get((trial.method.label, trial.budget), usual) for trial in experiment.trials())
-    return total / (engine_status().get("workers") or os.cpu_count() or 1)
+    usual = sum(known) / len(known)
+    each = [usual if seconds is None else seconds for seconds in said.values()]
+    workers = engine_status().get("workers") or os.cpu_count() or 1
+    shared = scenario.shared_cost(domains) if domains and not here else 0.0
+    return shared + max(sum(each) * len(experiment.seeds) / workers, *each)
+
+
+def _between_the_same(one: Experiment, other: Experiment) -> bool:
+    return (one.names, one.options, one.epochs) == (other.names, other.options, other.epochs)
 
 
 def explain(run_id: str, trial: Trial, row: int, again: bool = False) -> Explanation | None:

@@ -383,17 +383,17 @@ class Store:
         with self._reading() as connection:
             return {row.id: row.pid for row in connection.execute(query)}
 
-    def seconds_by_method(self, scenario: str, runs: int = 20) -> dict[tuple[str, int], float]:
-        """Return how long a trial took on average, by method and budget, in the newest runs of a scenario."""
-        ids = [info.id for info in self.runs() if info.experiment.scenario == scenario][:runs]
-        seconds = sa.func.avg(TRIALS.c.finished - TRIALS.c.started)
+    def seconds(self, run_ids: Sequence[str]) -> dict[tuple[str, int], float]:
+        """Return how long a trial of these runs took on average, by the method's label and the budget."""
+        mean = sa.func.avg(TRIALS.c.finished - TRIALS.c.started)
         query = (
-            sa.select(TRIALS.c.method, TRIALS.c.budget, seconds)
-            .where(TRIALS.c.run_id.in_(ids), TRIALS.c.status == "done")
+            sa.select(TRIALS.c.method, TRIALS.c.budget, mean)
+            .where(TRIALS.c.run_id.in_(run_ids), TRIALS.c.status == "done")
             .group_by(TRIALS.c.method, TRIALS.c.budget)
         )
         with self._reading() as connection:
-            return {(method, budget): mean for method, budget, mean in connection.execute(query)}
+            rows = connection.execute(query).all()
+        return {(MethodChoice.model_validate_json(method).label, budget): seconds for method, budget, seconds in rows}
 
     # Inside.
 

@@ -125,6 +125,8 @@ class Scenario(BaseModel, ABC):
     """Metrics that are one metric at several lengths of the list shown, by length."""
     shown_facts: ClassVar[tuple[str, ...]] = ()
     """Which of `Domains.facts` a person sees first, before a run; empty: the data need no look."""
+    forecasts: ClassVar[bool] = False
+    """Whether it can say what a trial costs: see `cost`."""
     explains: ClassVar[bool] = False
     """Whether it can say what an answer rests on."""
     epochs: ClassVar[int]
@@ -174,8 +176,11 @@ class Scenario(BaseModel, ABC):
         """
 
     @abstractmethod
-    def hold_out(self, training: Examples, seed: int) -> tuple[Examples, Examples] | None:
-        """Part what a budget bought into examples to learn from and others to choose by; None: there are too few."""
+    def folds(self, training: Examples, seed: int) -> list[tuple[Examples, Examples]]:
+        """Part what a budget bought into examples to learn from and others to choose by, in one way or in several.
+
+        None at all where there are too few.
+        """
 
     @abstractmethod
     def network(self, domains: Domains) -> Network:
@@ -207,6 +212,14 @@ class Scenario(BaseModel, ABC):
     def pace(self, groups: int) -> Pace:
         """Return how long a network trains of which so many groups, from the head, do."""
         return Pace(self.epochs, self.max_steps, self.batch_size)
+
+    def cost(self, method: Method, budget: int, domains: Domains) -> float | None:
+        """Return about how many seconds a trial takes on one core; None where nobody knows."""
+        return None
+
+    def shared_cost(self, domains: Domains) -> float:
+        """Return about how many seconds of work trials share, that the first between these domains does."""
+        return 0.0
 
     @abstractmethod
     def task_loss(self, domains: Domains) -> TaskLoss:

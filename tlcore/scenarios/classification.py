@@ -13,8 +13,8 @@ from tlcore.scenarios.base import Domains, Examples, Scenario, TaskLoss
 
 SPLIT_SEED = 20_100_410  # the same for every method, budget and seed, so that all meet the same test examples
 VALIDATION_SHARE = 0.2
-CHOOSE_FROM = 8  # labels a class; with fewer held out, a choice between methods is a toss of a coin
-CHOOSING_SHARE = 0.3
+CHOOSE_FROM = 8  # labels a class; with fewer, a choice between methods is a toss of a coin
+FOLDS = 3
 
 
 class Classification(Scenario):
@@ -37,16 +37,15 @@ class Classification(Scenario):
             validation.append(order[budget - held_out : budget])
         return pool[np.concatenate(training)], pool[np.concatenate(validation)]
 
-    def hold_out(self, training: Examples, seed: int) -> tuple[Examples, Examples] | None:
-        """Hold out a share of each class where each has `CHOOSE_FROM` examples or more."""
-        from sklearn.model_selection import train_test_split
+    def folds(self, training: Examples, seed: int) -> list[tuple[Examples, Examples]]:
+        """Leave out each third once, with its share of each class, where each class has `CHOOSE_FROM` or more."""
+        from sklearn.model_selection import StratifiedKFold
 
         if np.unique(training.answers, return_counts=True)[1].min() < CHOOSE_FROM:
-            return None
-        learned, held_out = train_test_split(
-            np.arange(len(training)), test_size=CHOOSING_SHARE, stratify=training.answers, random_state=seed
-        )
-        return training[learned], training[held_out]
+            return []
+        thirds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
+        parts = thirds.split(np.zeros(len(training)), training.answers)
+        return [(training[learned], training[held_out]) for learned, held_out in parts]
 
     def affordable(self, domains: Domains) -> int:
         """As many as the rarest class has in the pool."""

@@ -70,13 +70,13 @@ class Recommendation(Scenario):
         place = np.arange(len(users)) - np.searchsorted(users, users)
         return pool[np.sort(by_user[place < budget])], pool[by_user[:0]]
 
-    def hold_out(self, training: Examples, seed: int) -> tuple[Examples, Examples] | None:
-        """Hold out one choice, drawn at random, of each user with two or more."""
+    def folds(self, training: Examples, seed: int) -> list[tuple[Examples, Examples]]:
+        """Leave out one choice, drawn at random, of each user with two or more."""
         shuffled = training[np.random.default_rng(seed).permutation(len(training))]
         by_user = shuffled[np.argsort(shuffled.inputs, kind="stable")]
         first = np.r_[True, by_user.inputs[1:] != by_user.inputs[:-1]]
         held_out = first & (np.bincount(by_user.inputs)[by_user.inputs] > 1)
-        return (by_user[~held_out], by_user[held_out]) if held_out.any() else None
+        return [(by_user[~held_out], by_user[held_out])] if held_out.any() else []
 
     def network(self, domains: Domains) -> Network:
         """Return user factors with dropout, and item factors with a bias each, for both catalogues."""

@@ -14,7 +14,7 @@ from tlcore.datasets.own import read_both
 from tlcore.datasets.texts import LabelledTexts, TextFile
 from tlcore.errors import SpecificationError, one_of
 from tlcore.scenarios.base import Domains, Examples, Pace
-from tlcore.scenarios.classification import SPLIT_SEED, Classification, split_target
+from tlcore.scenarios.classification import CHOOSE_FROM, FOLDS, SPLIT_SEED, Classification, split_target
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +32,9 @@ PRETRAINING = "pretraining"
 TOP = 2
 """Groups above the encoder: the head, and the adapter below it."""
 MOST_TESTED = 1000
+TRAINING_SPEED, READING_SPEED = 3.3e10, 1e11
+"""Multiplications and additions a second of one core of an AMD EPYC, in training and where no gradient is asked for."""
+SIGNS_OF_A_TOKEN = 4.2
 
 
 def _split(value: object) -> object:
@@ -57,6 +60,7 @@ class Texts(Classification):
     shown_facts = ("source_texts", "target_texts", "test_texts", "classes", "shared_classes")
     largest_budget = 500
     validate_from = 10**9  # heads on unit vectors, and a few epochs of small steps, do not overfit (docs/text.md)
+    forecasts = True
     explains = True
     epochs = 80
     max_steps = 800
@@ -115,6 +119,44 @@ class Texts(Classification):
         if "source" in method.trains_on and method.starts_from == "random" and not (self.whole or method.on_features):
             return "trains the encoder from a random start on both domains; say whole=true if the hours are there"
         return ""
+
+    def cost(self, method: Method, budget: int, domains: Domains) -> float | None:
+        """Return seconds where the encoder stays fixed, and what its multiplications take where it trains."""
+        from tlcore.backbones import ENCODERS
+        from tlcore.methods import METHODS
+
+        if method.chooses:
+            costs = [self.cost(METHODS[name](), budget, domains) for name in self.candidates]
+            known = [cost for cost in costs if cost is not None]
+            tried = sum(known) * (FOLDS - 1) if budget >= CHOOSE_FROM else 0.0  # each time on what is left of a fold
+            return tried + max(known) if len(known) == len(costs) else None
+        examples = budget * domains.answers
+        if method.small:
+            return 1 + 0.03 * examples
+        fixed = method.overrides("solve") or method.on_features or method.trainable_groups(10**6, 10**3) <= TOP
+        if fixed or ("source" in method.trains_on and not self.whole):
+            return 1.0
+        if self.encoder not in ENCODERS:
+            return None
+        examples += len(domains.source) if "source" in method.trains_on else 0
+        pace = self.pace(10**6)
+        passes = min(pace.epochs * examples, pace.max_steps * pace.batch_size)
+        return 1 + passes * 6 * ENCODERS[self.encoder].layers * self._tokens(domains.pool, domains) / TRAINING_SPEED
+
+    def shared_cost(self, domains: Domains) -> float:
+        """Return what it takes to read the texts of the source, and of the test, once."""
+        from tlcore.backbones import ENCODERS
+
+        if self.encoder not in ENCODERS:
+            return 0.0
+        tokens = sum(len(part) * self._tokens(part, domains) for part in (domains.source, domains.test))
+        return tokens * 2 * ENCODERS[self.encoder].layers / READING_SPEED
+
+    def _tokens(self, part: Examples, domains: Domains) -> float:
+        """About how many tokens a text has, of those that are read."""
+        some = part.inputs[:: max(1, len(part) // 200)]
+        signs = [len(domains.input_names[number]) / SIGNS_OF_A_TOKEN for number in some]
+        return float(np.minimum(signs, self.length).mean()) if signs else 0.0
 
     def with_variants(self, domains: Domains, row: int) -> Domains:
         """Add the test text without each of its words."""
