@@ -3,6 +3,7 @@
 from typing import Any
 
 import streamlit as st
+from pydantic import ValidationError
 
 from pages.parts import words
 from pages.parts.fields import ask, changed
@@ -15,6 +16,9 @@ from tlcore.experiment import Experiment, applicable, presets
 from tlcore.methods import METHODS
 from tlcore.scenarios import SCENARIOS
 from tlcore.scenarios.base import Scenario
+
+MOST_MATCHED = 20
+"""Labels that are matched by choosing; more are written down."""
 
 
 def watch(run_id: str) -> None:
@@ -124,6 +128,33 @@ def own_file(kind: type[OwnFile], which: str, label: str) -> dict[str, Any]:
     return fields
 
 
+def match_labels(kind: type[OwnFile], fields: dict[str, Any]) -> None:
+    """Ask what the source's labels are called in the target, where they differ, and write that into its ``rename``."""
+    if "rename" not in kind.model_fields or any("path" not in fields[which] for which in ("source", "target")):
+        return
+    try:
+        source, target = (kind.model_validate(fields[which]) for which in ("source", "target"))
+        theirs, mine = source.labels(), target.labels()
+    except (SpecificationError, ValidationError):
+        return  # what is wrong with a file is said where the data are looked at
+    unknown = [label for label in theirs if label not in mine]
+    if not unknown or len(unknown) > MOST_MATCHED:
+        return
+    alike = {label.casefold(): label for label in mine}
+    names = [_("a label of its own"), *mine, _("left out")]
+    chosen = {}
+    st.caption(_("The source has labels that the target has not. What are they called in the target?"))
+    with st.container(horizontal=True):
+        for label in unknown:
+            start = 1 + mine.index(alike[label.casefold()]) if label.casefold() in alike else 0
+            options = range(len(names))
+            place = st.selectbox(
+                label, options, index=start, format_func=names.__getitem__, key=f"same.{label}", width=220
+            )
+            chosen[label] = [label, *mine, ""][place]
+    fields["source"]["rename"] = source.relabelled(chosen)
+
+
 def look_at(data: dict[str, Any]) -> dict[str, str]:
     """Show what there is to know of the data, and return the methods that cannot be used with them, and why.
 
@@ -171,6 +202,8 @@ def form(preset: Experiment, wanted: str) -> dict[str, Any] | None:
             fields |= {"name": preset.name, "description": preset.description}
         st.caption(_(scenario.summary))
         fields["source"], fields["target"] = choose_domains(scenario, (preset.source, preset.target) if here else None)
+        if scenario.own:
+            match_labels(scenario.own, fields)
         if type(scenario).model_fields:
             with st.container(horizontal=True):
                 options = changed(type(scenario).model_fields, scenario.name, preset.options if here else None)

@@ -254,11 +254,41 @@ def test_own_texts_are_looked_at_and_their_labels_called_alike(finished, tmp_pat
     assert not [error.value for error in app.error]
     facts = {metric.label: metric.value for metric in app.metric}
     assert (facts["Texts in the source"], facts["Labels in all"], facts["Labels in both"]) == ("40", "4", "0")
-    app.text_input(key="source.rename").set_value("1=good, 0=bad")
+    for label, name in (("1", "good"), ("0", "bad")):
+        box = app.selectbox(key=f"same.{label}")
+        assert box.options == ["a label of its own", "bad", "good", "left out"]
+        box.set_value(box.options.index(name))
     app.run()
     assert not app.exception
     facts = {metric.label: metric.value for metric in app.metric}
     assert (facts["Labels in all"], facts["Labels in both"]) == ("2", "2")
+    app.selectbox(key="same.0").set_value(3).run()
+    facts = {metric.label: metric.value for metric in app.metric}
+    assert (facts["Texts in the source"], facts["Labels in both"]) == ("20", "1")
+    app.text_input(key="source.rename").set_value("1=good, 0=bad").run()  # or written, and then there is nothing to ask
+    assert not app.exception
+    facts = {metric.label: metric.value for metric in app.metric}
+    assert (facts["Labels in all"], facts["Labels in both"]) == ("2", "2")
+    assert not [box for box in app.selectbox if (box.key or "").startswith("same.")]
+
+
+def test_labels_that_differ_in_capitals_are_taken_for_the_same_and_run(finished, tmp_path):
+    for which, labels in (("there", ("Good", "Bad", "Odd")), ("here", ("good", "bad"))):
+        rows = [f"{which} text {i} is {labels[i % len(labels)]},{labels[i % len(labels)]}" for i in range(42)]
+        (tmp_path / f"{which}.csv").write_text("\n".join(["text,label", *rows]))
+    app = page("run", scenario="texts")
+    for which, name in (("source", "there"), ("target", "here")):
+        app.text_input(key=f"{which}.path").set_value(str(tmp_path / f"{name}.csv"))
+    app.text_input(key="texts.encoder").set_value("glove-6b-50d")
+    app.text_input(key="budgets").set_value("2")
+    app.run()
+    app.selectbox(key="same.Odd").set_value(3).run()
+    app.button(key="start").click().run()
+    assert not app.exception
+    run = lab.wait(one(app.query_params["run"]))
+    assert run.status == "done"
+    assert run.experiment.source["rename"] == {"Good": "good", "Bad": "bad", "Odd": ""}
+    assert run.experiment.where.classes == ("bad", "good")
 
 
 def test_a_column_that_is_not_there_is_said_beside_the_form(finished, tables):

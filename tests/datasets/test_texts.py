@@ -190,3 +190,12 @@ def test_a_hub_out_of_reach_is_said_in_one_line(monkeypatch, tmp_path):
     monkeypatch.setenv("TRANSFER_LAB_HOME", str(tmp_path))
     with pytest.raises(SpecificationError, match=r"path: 'hf://datasets/imdb' cannot be had: .*refused"):
         TextFile(path="hf://datasets/imdb").pinned()
+
+
+def test_one_renaming_follows_another(tmp_path):
+    file = written(tmp_path, "text,label\na,1\nb,2\nc,3\nd,4\n", rename="1=one, 2=two, 4=")
+    assert file.labels() == ("3", "one", "two")
+    names = {"one": "uno", "3": "tre", "two": ""}
+    both = file.model_copy(update={"rename": file.relabelled(names)})
+    assert both.rename == {"1": "uno", "2": "", "3": "tre", "4": ""}
+    assert both.labels() == ("tre", "uno")

@@ -71,6 +71,10 @@ class OwnFile(BaseModel):
         """Return what is in it."""
         raise NotImplementedError
 
+    def labels(self) -> tuple[str, ...]:
+        """Return the names of the answers in it, where these are what a person may call otherwise in the other file."""
+        return ()
+
     def content(self, prefer: tuple[str, ...] = ()) -> bytes:
         """Return the bytes, unpacked; of a .zip those of its only file, or of the one whose name matches best.
 

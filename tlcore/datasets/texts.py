@@ -91,6 +91,18 @@ class TextFile(OwnFile):
         """
         return _read(self.path, self.sha256, self.text, self.label, tuple(self.rename.items()))
 
+    def labels(self) -> tuple[str, ...]:
+        """Return the labels, as they are called here."""
+        return tuple(np.unique(self.read().labels).tolist())
+
+    def relabelled(self, names: dict[str, str]) -> dict[str, str]:
+        """Return ``rename`` followed by another, from the names given here to others; nothing leaves a label out."""
+        plain = self.model_copy(update={"rename": {}})
+        both = {
+            label: names.get(self.rename.get(label, label), self.rename.get(label, label)) for label in plain.labels()
+        }
+        return {label: name for label, name in both.items() if name != label}
+
 
 @lru_cache(maxsize=4)
 def _read(path: str, sha256: str, text: str, label: str, rename: tuple[tuple[str, str], ...]) -> LabelledTexts:
