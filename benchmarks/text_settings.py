@@ -17,6 +17,7 @@ from tlcore.trial import execute
 GRIDS = {
     "frozen": [5e-3, 1e-2, 2e-2],
     "fine_tune": [1e-3, 5e-3, 1e-2],
+    "ulmfit": [5e-3, 2e-2, 5e-2],
     "lora": [5e-4, 1e-3, 2e-3],
     "adapters": [5e-4, 1e-3, 2e-3],
     "bias_only": [2e-2, 5e-2, 1e-1],

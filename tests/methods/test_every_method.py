@@ -185,10 +185,11 @@ def test_a_pseudo_label_is_the_models_own_sure_answer():
     assert outputs.grad[0, 0] < 0
 
 
-def test_steps_get_shorter_from_the_head_down():
+@pytest.mark.parametrize("name", ["discriminative_fine_tune", "ulmfit"])
+def test_steps_get_shorter_from_the_head_down(name):
     from tlcore.objective import _steps
 
-    method = METHODS["discriminative_fine_tune"](learning_rate=0.1, decay=0.5)
+    method = METHODS[name](learning_rate=0.1, decay=0.5)
     network = small_network()
     network.rates = {id(network.body[0][0].weight): 0.01}
     sizes = {id(p): part["lr"] for part in _steps(network, None, method) for p in part["params"]}
@@ -197,3 +198,8 @@ def test_steps_get_shorter_from_the_head_down():
         for parameter in group.parameters():
             rate = 0.01 if parameter is network.body[0][0].weight else 1
             assert sizes[id(parameter)] == pytest.approx(0.1 * 0.5**depth * rate)
+
+
+def test_both_means_against_forgetting_together():
+    method = METHODS["ulmfit"](epochs_per_group=2)
+    assert [method.trainable_groups(epoch, 4) for epoch in range(8)] == [1, 1, 2, 2, 3, 3, 4, 4]

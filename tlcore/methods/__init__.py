@@ -17,6 +17,7 @@ from tlcore.methods.parameters import (
     Frozen,
     GradualUnfreeze,
     LoRA,
+    ULMFiT,
 )
 from tlcore.methods.recommenders import ALS, BPR, CMF, EASE, EMCDR, ItemKNN, JointEASE, Popularity
 from tlcore.methods.self_training import PseudoLabel
@@ -48,6 +49,7 @@ for _method in (
     Frozen,
     GradualUnfreeze,
     DiscriminativeFineTune,
+    ULMFiT,
     BiasOnly,
     LoRA,
     Adapters,

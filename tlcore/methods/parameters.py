@@ -95,6 +95,27 @@ class DiscriminativeFineTune(FineTune):
         return float(self.decay**depth)
 
 
+class ULMFiT(GradualUnfreeze):
+    """Σ_target L(y, f(x; θ)) from θ₀ = the source model; one group more in every stage, with steps η·dᵏ in group k.
+
+    Both of its authors' means against forgetting: `GradualUnfreeze` and `DiscriminativeFineTune`. The steps fall as a
+    cosine, as everywhere here, where the paper's rise first.
+
+    References
+    ----------
+    Howard & Ruder, Universal language model fine-tuning for text classification, ACL 2018.
+    """
+
+    name = "ulmfit"
+
+    epochs_per_group: int = Field(1, ge=1, le=1000, description="Epochs before the next group is unfrozen.")
+    decay: float = Field(1 / 2.6, gt=0, le=1, description="d, how much shorter the steps get from group to group.")
+
+    def step_share(self, depth: int) -> float:
+        """dᵏ."""
+        return float(self.decay**depth)
+
+
 class BiasOnly(FineTune):
     """Σ_target L(y, f(x; θ)) from θ₀ = the source model; of its body only the biases move, one number in thousand.
 
