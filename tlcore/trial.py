@@ -150,9 +150,10 @@ def _choose(given: _Given) -> _Fitted:
     from tlcore.methods import METHODS
 
     scenario, metric = given.scenario, given.scenario.metrics[given.trial.experiment.metric]
-    candidates = {name: replace(given, method=METHODS[name]()) for name in scenario.candidates}
+    names = scenario.contenders(given.trial.budget)
+    candidates = {name: replace(given, method=METHODS[name]()) for name in names}
     folds = scenario.folds(_together(given.training, given.validation), given.trial.seed)
-    best, note = scenario.candidates[0], f"{scenario.candidates[0]}, unchosen"
+    best, note = names[0], f"{names[0]}, unchosen"
     if folds:
         found = _held_out_scores(given, candidates, folds)
         ranked = sorted(found, key=lambda name: -found[name] if metric.higher_is_better else found[name])

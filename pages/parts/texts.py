@@ -93,9 +93,10 @@ def _why(run_id: str, results: Results, records: list[TrialRecord], text: dict[s
     wanted = f"why.{run_id}.{records[-1].trial.key}.{text['row']}"
     if cost > SHORT and not st.session_state.get(wanted):
         ask = _("Work it out, about {time}").format(time=words.duration(cost))
-        st.session_state[wanted] = st.button(ask, icon=":material/search:", key=f"{wanted}.ask")
-        if not st.session_state[wanted]:
-            return
+        if st.button(ask, icon=":material/search:", key=f"{wanted}.ask"):
+            st.session_state[wanted] = True
+            st.rerun()
+        return
 
     def known() -> list[Explanation | str | None]:
         return [_explanation(run_id, record.trial, text["row"]) for record in records]

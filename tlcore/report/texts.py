@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tlcore.results import Explanation, Results
     from tlcore.scenarios.base import Domains
 
-FAINTEST = 0.02
+FAINTEST = 0.1
 """Share of the strongest word's weight below which a word is not marked."""
 
 

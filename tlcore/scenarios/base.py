@@ -198,6 +198,10 @@ class Scenario(BaseModel, ABC):
         """Return a map from inputs (n, ...) to what a classical learner is given, (n, F), dense or sparse."""
         return lambda inputs: inputs.reshape(len(inputs), -1)
 
+    def contenders(self, budget: int) -> tuple[str, ...]:
+        """Return those of the ``candidates`` that can be the best at a label budget: all, unless it was measured."""
+        return self.candidates
+
     def affordable(self, domains: Domains) -> int:
         """Return the largest label budget that the pool can meet."""
         return self.largest_budget

@@ -32,6 +32,8 @@ PRETRAINING = "pretraining"
 TOP = 2
 """Groups above the encoder: the head, and the adapter below it."""
 MOST_TESTED = 1000
+ENCODER_FROM = 200
+"""Labels a class from which the randomly started encoder is among the baselines that are chosen from."""
 TRAINING_SPEED, READING_SPEED = 3.3e10, 1e11
 """Multiplications and additions a second of one core of an AMD EPYC, in training and where no gradient is asked for."""
 SIGNS_OF_A_TOKEN = 4.2
@@ -102,6 +104,10 @@ class Texts(Classification):
         vectors = _tf_idf(tuple(domains.input_names), domains.pool.inputs.tobytes())
         return lambda inputs: vectors[inputs]
 
+    def contenders(self, budget: int) -> tuple[str, ...]:
+        """Leave the randomly started encoder out where TF-IDF is ahead of it and it takes minutes (docs/text.md)."""
+        return self.candidates if budget >= ENCODER_FROM else self.candidates[:2]
+
     def free_groups(self, groups: int) -> int:
         """Only what is above the encoder, unless ``whole``."""
         return groups if self.whole else min(TOP, groups)
@@ -126,7 +132,7 @@ class Texts(Classification):
         from tlcore.methods import METHODS
 
         if method.chooses:
-            costs = [self.cost(METHODS[name](), budget, domains) for name in self.candidates]
+            costs = [self.cost(METHODS[name](), budget, domains) for name in self.contenders(budget)]
             known = [cost for cost in costs if cost is not None]
             tried = sum(known) * (FOLDS - 1) if budget >= CHOOSE_FROM else 0.0  # each time on what is left of a fold
             return tried + max(known) if len(known) == len(costs) else None
