@@ -17,8 +17,7 @@ from tlcore.methods import METHODS
 from tlcore.scenarios import SCENARIOS
 from tlcore.scenarios.base import Scenario
 
-MOST_MATCHED = 20
-"""Labels that are matched by choosing; more are written down."""
+MOST_MATCHED = 20  # labels that are matched by choosing; more are written down
 
 
 def watch(run_id: str) -> None:
