@@ -1,5 +1,7 @@
 """What is said of words agrees with gradients taken by hand, and with the model asked again."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from torch import nn
 from tlcore.attribution import by_gradients, by_leaving_out, margin, without_each_word, words_of
 from tlcore.backbones.text import Lookup, WordCNN, hashed_words, read
 from tlcore.experiment import Experiment
+from tlcore.methods import METHODS
 from tlcore.trial import execute, explain
 
 TEXT = "not good, I'd say 很好"
@@ -87,11 +90,37 @@ def test_the_answer_explained_is_the_one_that_was_given(method, how):
     spec = {"scenario": "sentiment", "source": "tweet", "target": "drug-reviews", "encoder": "glove-6b-50d"}
     experiment = Experiment.build({**spec, "methods": method, "budgets": 5, "seeds": 1})
     trial = experiment.trials()[-1]
-    truth, predicted = (execute(trial).examples[name] for name in ("truth", "predicted"))
+    examples = execute(trial).examples
+    truth, predicted = examples["truth"], examples["predicted"]
     row = int(np.flatnonzero(truth != predicted)[0])
     explanation = explain(trial, row)
     assert explanation.by == how
     assert np.argmax(explanation.probabilities) == predicted[row]
+    assert -np.log(explanation.probabilities[truth[row]]) == pytest.approx(examples["log_loss"][row], rel=1e-4)
     domains = experiment.domains()
     text = domains.input_names[domains.test.inputs[row]]
     assert [part[:2] for part in explanation.parts] == words_of(text)
+
+
+def test_each_word_left_out_is_asked_of_the_model_that_was_trained():
+    spec = {"scenario": "sentiment", "source": "pretraining", "target": "tweet", "budgets": 50, "seeds": 1}
+    experiment = Experiment.build({**spec, "methods": "logistic_regression"})
+    trial, scenario, domains = experiment.trials()[-1], experiment.where, experiment.domains()
+    row = next(
+        row for row, number in enumerate(domains.test.inputs) if len(words_of(domains.input_names[number])) == 20
+    )
+    number, truth = int(domains.test.inputs[row]), int(domains.test.answers[row])
+    explanation = explain(trial, row)
+
+    text = domains.input_names[number]
+    shorter = [text[:start] + text[end:] for start, end, _ in explanation.parts]
+    raw = scenario.raw(replace(domains, input_names=(*domains.input_names, *shorter)))
+    training, _ = scenario.spend(domains.pool, trial.budget, trial.seed)
+    learned = METHODS["logistic_regression"]().solve(
+        None, replace(training, inputs=raw(training.inputs)), 2, trial.seed
+    )
+    added = len(domains.input_names) + np.arange(len(shorter))
+    outputs = learned.predict(raw(np.array([number, *added])))
+    odds = outputs[:, truth] - outputs[:, 1 - truth]
+    np.testing.assert_allclose([value for *_, value in explanation.parts], odds[0] - odds[1:], atol=1e-6)
+    assert np.ptp(odds) > 0.01

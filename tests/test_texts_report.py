@@ -5,7 +5,7 @@ import pytest
 
 from tlcore.experiment import Experiment
 from tlcore.report.texts import marked, shifted_words, turned
-from tlcore.results import Explanation, Results, TrialRecord
+from tlcore.results import Explanation, Results, TrialRecord, TrialResult
 from tlcore.scenarios import SCENARIOS
 from tlcore.scenarios.base import Domains, Examples
 from tlcore.trial import execute
@@ -30,6 +30,23 @@ def test_every_answer_that_turned_is_listed_once_the_better_first(results):
         assert part["gain"].abs().is_monotonic_decreasing
     assert (table.loc[table["better"], "gain"] > 0).all()
     assert (table.loc[~table["better"], "gain"] < 0).all()
+
+
+def test_from_one_wrong_answer_to_another_nothing_turned():
+    experiment = Experiment.build({"scenario": "topics", "methods": "source_only", "budgets": [2], "seeds": [0]})
+    truth = experiment.domains().test.answers
+    shifts = np.arange(len(truth)) % 3, np.arange(len(truth)) % 4  # 0: right
+    records = [
+        TrialRecord(
+            trial,
+            "done",
+            result=TrialResult({}, examples={"truth": truth, "predicted": (truth + shift) % 4, "log_loss": shift}),
+        )
+        for trial, shift in zip(experiment.trials(), shifts, strict=True)
+    ]
+    table = turned(Results(experiment, records), "source_only", 2, 0)
+    assert set(table["row"]) == set(np.flatnonzero((shifts[0] == 0) != (shifts[1] == 0)))
+    assert set(table.loc[table["better"], "method"]) == {"comp", "rec", "sci", "talk"}
 
 
 def test_texts_and_answers_are_those_of_the_row(results):
