@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tlcore.experiment import Experiment
+from tlcore.methods import METHODS
 from tlcore.scenarios import SCENARIOS
 from tlcore.scenarios.base import Examples
 from tlcore.scenarios.classification import CHOOSE_FROM, FOLDS
@@ -76,6 +77,19 @@ def test_nor_does_the_source(monkeypatch, tmp_path):
 
 def pairs(examples: Examples) -> set:
     return {(x.tobytes(), y) for x, y in zip(examples.inputs, examples.answers, strict=True)}
+
+
+def test_candidates_are_told_apart_by_what_they_did_not_learn_from():
+    _, _, found = told(execute(trial("best_from_scratch")).note)
+    scenario, domains = SCENARIOS["digits"], SCENARIOS["digits"].domains("mnist", "uci")
+    training, _ = scenario.spend(domains.pool, 10, 1)
+    raw, right = scenario.raw(domains), []
+    for learned, held_out in scenario.folds(training, 1):
+        known = replace(learned, inputs=raw(learned.inputs))
+        model = METHODS["logistic_regression"]().solve(None, known, domains.answers, 1)
+        right.append((model.predict(raw(held_out.inputs)).argmax(1) == held_out.answers).mean())
+    assert found["logistic_regression"] == pytest.approx(np.mean(right), abs=1e-3)
+    assert np.mean(right) < 1
 
 
 @pytest.mark.parametrize("name", ["digits", "films"])
