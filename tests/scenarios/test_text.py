@@ -9,6 +9,7 @@ from tlcore.backbones.text import Lookup, hashed_words, read
 from tlcore.datasets.texts import WORD, LabelledTexts
 from tlcore.errors import SpecificationError
 from tlcore.experiment import Experiment
+from tlcore.methods import METHODS
 from tlcore.scenarios import SCENARIOS
 from tlcore.scenarios.text import bring_together
 from tlcore.trial import execute
@@ -284,3 +285,12 @@ def test_topics_may_be_fewer():
     for options, words in (({"topics": "comp"}, "at least 2"), ({"topics": "comp, cars"}, "'cars' is not known")):
         with pytest.raises(SpecificationError, match=words):
             build(options)
+
+
+def test_the_encoder_from_scratch_is_a_candidate_where_it_may_win():
+    scenario = SCENARIOS["sentiment"]
+    assert scenario.contenders(10) == scenario.contenders(199) == ("logistic_regression", "small_network")
+    assert scenario.contenders(200) == scenario.candidates
+    domains = scenario.domains("pretraining", "tweet")
+    few, many = (scenario.cost(METHODS["best_from_scratch"](), budget, domains) for budget in (199, 200))
+    assert many > 5 * few
