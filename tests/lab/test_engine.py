@@ -278,3 +278,15 @@ def test_what_cannot_be_explained_is_said_and_may_be_asked_again(sentences):
         lab.explain(sentences, undone, 0)
     lab.delete(sentences)
     assert not lab._store().asked()
+
+
+def test_an_explanation_that_takes_its_worker_down_is_given_up(engine):
+    run_id = lab.submit(tiny("from_scratch,deadly"))
+    lab.wait(run_id)
+    trial = next(trial for trial in lab.read(run_id).experiment.trials() if trial.method.name == "deadly")
+    with sa.create_engine(lab.store_url()).begin() as connection:  # as if it had gone well the first time
+        connection.execute(TRIALS.update().where(TRIALS.c.run_id == run_id).values(status="done"))
+    assert lab.explain(run_id, trial, 0) is None
+    with pytest.raises(SpecificationError, match="its process was lost"):
+        until(lambda: lab.explain(run_id, trial, 0), 60)
+    assert not lab._store().asked()

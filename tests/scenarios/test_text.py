@@ -158,13 +158,13 @@ def test_the_lookup_is_cut_to_the_longest_text():
     assert lookup(torch.tensor([2])).tolist() == [[0]]
 
 
-METHODS = ["source_only", "frozen", "fine_tune", "gradual_unfreeze", "lora", "adapters", "bias_only", "coral", "mmd",
+TRIED = ["source_only", "frozen", "fine_tune", "gradual_unfreeze", "lora", "adapters", "bias_only", "coral", "mmd",
            "dann", "kmm", "nearest_neighbour_selection", "pseudo_label", "l2_sp", "logistic_regression",
            "small_network", "best_from_scratch"]  # fmt: skip
 
 
 def test_the_whole_catalogue_learns_which_word_decides(own_texts):
-    experiment = Experiment.build({**own_texts, "methods": METHODS, "budgets": [10], "seeds": 1}).checked()
+    experiment = Experiment.build({**own_texts, "methods": TRIED, "budgets": [10], "seeds": 1}).checked()
     assert experiment.where.classes == KINDS
     found = {trial.method.name: execute(trial) for trial in experiment.trials()}
     for name in ("lora", "adapters", "mmd", "logistic_regression", "small_network", "best_from_scratch"):
@@ -175,7 +175,6 @@ def test_the_whole_catalogue_learns_which_word_decides(own_texts):
 
 
 def test_of_lora_adapters_and_bias_only_the_rest_stays_as_it_was(own_texts):
-    from tlcore.methods import METHODS as catalogue
     from tlcore.methods.base import Method
     from tlcore.objective import Labelled, Problem, Schedule, minimise
 
@@ -185,7 +184,7 @@ def test_of_lora_adapters_and_bias_only_the_rest_stays_as_it_was(own_texts):
     rows = domains.pool.inputs[:20]
     labelled = Labelled(torch.from_numpy(rows), torch.from_numpy(domains.pool.answers[:20]), torch.ones(20), 1.0)
     for name, moved in (("lora", "lora_"), ("adapters", "beside_"), ("bias_only", "bias")):
-        method: Method = catalogue[name].configure({})
+        method: Method = METHODS[name].configure({})
         torch.manual_seed(0)
         plain = scenario.start(domains)
         plain.train_groups(0)
