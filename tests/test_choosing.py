@@ -134,3 +134,13 @@ def test_a_choice_is_made_once_for_all_runs(monkeypatch):
     asked.clear()
     assert execute(trial("best_from_scratch", seeds=[7], metric="log_loss")).note != first.note
     assert len(asked) == 1 + FOLDS * len(SCENARIOS["digits"].candidates)
+
+
+@pytest.mark.parametrize("method", ["fine_tune", "best_from_scratch"])
+def test_a_trial_tells_how_far_it_has_come(method):
+    told: list[float] = []
+    execute(trial(method, seeds=[11]), report=told.append)
+    assert len(told) >= 5
+    assert told == sorted(told)
+    assert 0 < told[0] < 0.5
+    assert told[-1] <= 1

@@ -1,4 +1,4 @@
-"""How a person's wish to stop reaches work in progress."""
+"""How a person's wish to stop reaches work in progress, and how far it has come reaches the person."""
 
 
 class Cancelled(Exception):
@@ -8,3 +8,7 @@ class Cancelled(Exception):
 def never() -> bool:
     """Nobody asks this work to stop."""
     return False
+
+
+def unheard(_share: float) -> None:
+    """Nobody asks this work how far it has come."""

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tlcore.cancellation import Cancelled, never
+from tlcore.cancellation import Cancelled, never, unheard
 from tlcore.methods.base import Batch, Method
 from tlcore.network import Network
 
@@ -103,6 +103,7 @@ def minimise(
     schedule: Schedule,
     seed: int,
     should_stop: Callable[[], bool] = never,
+    report: Callable[[float], None] = unheard,
 ) -> list[dict[str, float]]:
     """Minimise the objective in place and return its parts, epoch by epoch.
 
@@ -117,6 +118,8 @@ def minimise(
         Decides the order of the batches and the critic's start; the same seed gives the same bits on one thread.
     should_stop : callable
         Asked before every batch.
+    report : callable
+        Told after every epoch how far training has come, up to 1.
 
     Returns
     -------
@@ -171,6 +174,7 @@ def minimise(
                 f"the objective is not finite after epoch {epoch + 1}; lower learning_rate "
                 f"({method.learning_rate}), lambda ({schedule.lambda_}) or beta ({schedule.beta})"
             )
+        report((epoch + 1) / epochs)
         validation = _validation_loss(network, problem)
         curves.append(
             {

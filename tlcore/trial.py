@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from itertools import count
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tlcore.cancellation import never
+from tlcore.cancellation import never, unheard
 from tlcore.errors import SpecificationError
 from tlcore.results import Explanation, TrialResult
 
@@ -34,7 +35,9 @@ def prepare(experiment: Experiment, seed: int, should_stop: Callable[[], bool] =
     _source_model(experiment, experiment.domains(), seed, should_stop)
 
 
-def execute(trial: Trial, should_stop: Callable[[], bool] = never) -> TrialResult:
+def execute(
+    trial: Trial, should_stop: Callable[[], bool] = never, report: Callable[[float], None] = unheard
+) -> TrialResult:
     """Carry out a trial.
 
     Deterministic by specification and seed on a CPU: it computes on one thread, however many there are.
@@ -44,6 +47,8 @@ def execute(trial: Trial, should_stop: Callable[[], bool] = never) -> TrialResul
     trial : Trial
     should_stop : callable
         Asked between batches.
+    report : callable
+        Told now and then how far the trial has come, up to 1.
 
     Returns
     -------
@@ -58,7 +63,7 @@ def execute(trial: Trial, should_stop: Callable[[], bool] = never) -> TrialResul
     """
     _on_one_thread()
     began = time.perf_counter()
-    given = _given(trial, trial.experiment.domains(), should_stop)
+    given = _given(trial, trial.experiment.domains(), should_stop, report)
     fitted = _fit(given)
     metrics, examples = given.scenario.evaluate(fitted.predict, given.domains, given.training)
     metrics |= {
@@ -115,12 +120,19 @@ class _Given:
     training: Examples
     validation: Examples
     should_stop: Callable[[], bool]
+    report: Callable[[float], None]
+
+    def part(self, number: int, of: int, **changes: Any) -> _Given:
+        """Return the same with changes, for one of several pieces of work that follow each other."""
+        return replace(self, report=lambda share: self.report((number + share) / of), **changes)
 
 
-def _given(trial: Trial, domains: Domains, should_stop: Callable[[], bool]) -> _Given:
+def _given(
+    trial: Trial, domains: Domains, should_stop: Callable[[], bool], report: Callable[[float], None] = unheard
+) -> _Given:
     scenario = trial.experiment.where
     training, validation = scenario.spend(domains.pool, trial.budget, trial.seed)
-    return _Given(_method(trial), trial, scenario, domains, training, validation, should_stop)
+    return _Given(_method(trial), trial, scenario, domains, training, validation, should_stop, report)
 
 
 @dataclass
@@ -159,7 +171,8 @@ def _choose(given: _Given) -> _Fitted:
         ranked = sorted(found, key=lambda name: -found[name] if metric.higher_is_better else found[name])
         best = ranked[0]
         note = f"{best}: held-out {metric.name} " + ", ".join(f"{name} {found[name]:.3f}" for name in ranked)
-    return replace(_fit(candidates[best]), note=note)
+    pieces = len(candidates) * len(folds)
+    return replace(_fit(candidates[best].part(pieces, pieces + 1)), note=note)
 
 
 def _held_out_scores(
@@ -173,9 +186,11 @@ def _held_out_scores(
     scenario, experiment, none = given.scenario, given.trial.experiment, given.validation[np.empty(0, int)]
 
     def score(candidate: _Given, learned: Examples, held_out: Examples) -> float:
-        fitted = _fit(replace(candidate, training=learned, validation=none))
+        fitted = _fit(candidate.part(next(number), 1 + len(candidates) * len(folds), training=learned, validation=none))
         rest = replace(given.domains, test=held_out)
         return scenario.evaluate(fitted.predict, rest, learned)[0][experiment.metric]
+
+    number = count()
 
     def scores() -> dict[str, Tensor]:
         return {
@@ -235,7 +250,8 @@ def _train(given: _Given) -> _Fitted:
     )
     space = space.above(network.to(device), most, device, given.should_stop)
     problem = _problem(given, source_model, space)
-    curves = minimise(space.network, method, problem, _schedule(given, most), trial.seed, given.should_stop)
+    schedule = _schedule(given, most)
+    curves = minimise(space.network, method, problem, schedule, trial.seed, given.should_stop, given.report)
 
     def predict(inputs: np.ndarray) -> np.ndarray:
         return outputs_of(space.network, space.of_target(inputs))[1].numpy()

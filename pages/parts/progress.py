@@ -19,7 +19,7 @@ def results_so_far(run: RunInfo) -> None:
     if run.seconds_left and not run.ended:
         text += " · " + _("about {time} left").format(time=words.duration(run.seconds_left))
     st.markdown(words.status(run.status) + (" · " + _("stopping") if run.stopping else ""))
-    st.progress(ended / total if total else 0.0, text=text)
+    st.progress(min(1.0, (ended + run.at_work) / total) if total else 0.0, text=text)
     if run.error:
         st.warning(run.error)
     if not run.counts.get("done"):

@@ -97,6 +97,27 @@ def test_of_many_who_claim_a_trial_one_gets_it(url, store):
     assert sum(claim is not None for claim in outcomes) == 1
 
 
+def test_how_far_a_trial_has_come_is_told_before_it_is_done(store, database):
+    run_id = store.add(tiny())
+    first, second = claims(store, run_id)
+    assert (store.read(run_id).at_work, store.read(run_id).seconds_left) == (0, None)
+
+    assert store.beat(first, 0.25)
+    assert store.beat(second, 0.5)
+    with database.begin() as connection:
+        connection.execute(TRIALS.update().values(started=time.time() - 10))
+    info = store.read(run_id)
+    assert info.at_work == 0.75
+    assert info.seconds_left == pytest.approx((30 + 10) / 2, rel=0.1)  # both are at work at once
+
+    store.finish(first, result())
+    assert store.read(run_id).at_work == 0.5
+    store.expire([second.trial_id])
+    store.sweep()
+    assert store.claim(second.trial_id)
+    assert store.read(run_id).at_work == 0  # it begins anew
+
+
 def test_a_run_has_ended_when_its_last_trial_has(store):
     run_id = store.add(tiny())
     first, second = claims(store, run_id)

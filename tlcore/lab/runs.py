@@ -26,12 +26,15 @@ class RunInfo:
         Whether a person has cancelled it while some of its trials have not stopped yet.
     counts : dict of str to int
         Number of trials by status: queued, running, done, failed, cancelled.
+    at_work : float
+        What the running trials have done, added up: half of one and a quarter of another are 0.75.
     created, started, finished : datetime
         In UTC.
     error : str
         The first error among its trials, or nothing.
     seconds_left : float or None
-        Forecast from its finished trials; None as long as there is none, and once the run has ended.
+        Forecast from its finished trials, and from those that have come some way; None before that, and once the run
+        has ended.
     """
 
     id: str
@@ -40,6 +43,7 @@ class RunInfo:
     status: str
     stopping: bool
     counts: dict[str, int]
+    at_work: float
     created: datetime
     started: datetime | None
     finished: datetime | None

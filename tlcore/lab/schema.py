@@ -48,12 +48,13 @@ TRIALS = sa.Table(
     sa.Column("host", sa.Text),
     sa.Column("pid", sa.Integer),
     sa.Column("lease_until", sa.Double),
+    sa.Column("progress", sa.Double, nullable=False, server_default="0"),
     sa.Column("started", sa.Double),
     sa.Column("finished", sa.Double),
     sa.UniqueConstraint("run_id", "position"),
     sa.Index("trials_by_status", "status", "lease_until"),
 )
-"""A trial; the lease is held by the worker process that carries it out."""
+"""A trial; the lease is held by the worker process that carries it out. Progress is the share of its work done."""
 
 RESULTS = sa.Table(
     "results",
@@ -91,11 +92,16 @@ def _notes(connection: sa.Connection) -> None:
         connection.execute(sa.text("ALTER TABLE results ADD COLUMN note TEXT NOT NULL DEFAULT ''"))
 
 
+def _progress(connection: sa.Connection) -> None:
+    if "progress" not in {column["name"] for column in sa.inspect(connection).get_columns("trials")}:
+        connection.execute(sa.text("ALTER TABLE trials ADD COLUMN progress DOUBLE PRECISION NOT NULL DEFAULT 0"))
+
+
 def _explanations(connection: sa.Connection) -> None:
     EXPLANATIONS.create(connection, checkfirst=True)
 
 
-MIGRATIONS: list[Callable[[sa.Connection], None]] = [_first_tables, _notes, _explanations]
+MIGRATIONS: list[Callable[[sa.Connection], None]] = [_first_tables, _notes, _explanations, _progress]
 """In order; the store's version is how many of them it has seen. Add to the end, never change one.
 
 The first makes the tables as they are now, so each later one must ask whether there is anything left to do.

@@ -41,6 +41,8 @@ LEASE = 6.0
 START_TIME = 30.0
 """Seconds that a new run may wait for an engine before it counts as lost."""
 MOST_LOSSES = 3
+TOLD_ENOUGH = 0.1
+"""Share of a trial from which on its time so far tells how long it takes."""
 
 
 @dataclass(frozen=True)
@@ -229,6 +231,7 @@ class Store:
                     host=socket.gethostname(),
                     pid=os.getpid(),
                     lease_until=now + LEASE,
+                    progress=0.0,
                     started=now,
                 )
                 .returning(TRIALS)
@@ -243,10 +246,11 @@ class Store:
             experiment = _experiment(_run(connection, row.run_id).spec)
         return Claim(trial_id, row.run_id, row.attempt, _trial(experiment, row))
 
-    def beat(self, claim: Claim) -> bool:
-        """Extend the claim's lease; return whether the claim still holds."""
+    def beat(self, claim: Claim, progress: float = 0.0) -> bool:
+        """Extend the claim's lease and say how far the work has come; return whether the claim still holds."""
+        values = {"lease_until": time.time() + LEASE, "progress": progress}
         with self._writing() as connection:
-            beaten = connection.execute(TRIALS.update().where(*_held(claim)).values(lease_until=time.time() + LEASE))
+            beaten = connection.execute(TRIALS.update().where(*_held(claim)).values(values))
         return beaten.rowcount == 1
 
     def goes_on(self, run_id: str) -> bool:
@@ -413,7 +417,8 @@ class Store:
             yield connection
 
     def _infos(self, connection: sa.Connection, runs: Sequence[Any]) -> list[RunInfo]:
-        counts = _counts(connection, [run.id for run in runs])
+        ids = [run.id for run in runs]
+        counts, at_work = _counts(connection, ids), _at_work(connection, ids)
         return [
             RunInfo(
                 id=run.id,
@@ -422,6 +427,7 @@ class Store:
                 status=_status(run),
                 stopping=run.cancel_asked is not None,
                 counts={status: counts[run.id, status] for status in TRIAL_STATUSES},
+                at_work=at_work.get(run.id, 0.0),
                 created=_moment(run.created),
                 started=_moment(run.started) if run.started else None,
                 finished=_moment(run.finished) if run.finished else None,
@@ -525,24 +531,39 @@ def _counts(connection: sa.Connection, run_ids: list[str]) -> Counter[tuple[str,
     return Counter({(run_id, status): count for run_id, status, count in connection.execute(query)})
 
 
+def _at_work(connection: sa.Connection, run_ids: list[str]) -> dict[str, float]:
+    """Return what the trials at work have done, added up, by run."""
+    query = sa.select(TRIALS.c.run_id, sa.func.sum(TRIALS.c.progress)).group_by(TRIALS.c.run_id)
+    rows = connection.execute(query.where(TRIALS.c.run_id.in_(run_ids), TRIALS.c.status == "running"))
+    return dict(tuple(row) for row in rows)
+
+
 def _seconds_left(connection: sa.Connection, run: Any) -> float | None:
-    """Forecast what is left: each trial takes as long as its method's finished ones did, or as all did."""
-    columns = (TRIALS.c.method, TRIALS.c.status, TRIALS.c.started, TRIALS.c.finished)
+    """Forecast what is left: a trial takes as long as its method's finished ones did, or as all did.
+
+    One at work that has come some way takes as long for the rest as it took so far.
+    """
+    columns = (TRIALS.c.method, TRIALS.c.status, TRIALS.c.started, TRIALS.c.finished, TRIALS.c.progress)
     trials = connection.execute(sa.select(*columns).where(TRIALS.c.run_id == run.id)).all()
     seconds: dict[str, list[float]] = {}
     for trial in trials:
         if trial.status == "done":
             seconds.setdefault(trial.method, []).append(trial.finished - trial.started)
+    now, left = time.time(), 0.0
+    for trial in trials:
+        if trial.status == "running" and trial.progress >= TOLD_ENOUGH and trial.method not in seconds:
+            seconds[trial.method] = [(now - trial.started) / trial.progress]
     if not seconds:
         return None
     usual = float(np.mean([value for values in seconds.values() for value in values]))
-    now, left = time.time(), 0.0
     for trial in trials:
         expected = float(np.mean(seconds.get(trial.method, usual)))
         if trial.status == "queued":
             left += expected
         elif trial.status == "running":
-            left += max(0.0, expected - (now - trial.started))
+            so_far = now - trial.started
+            told = trial.progress >= TOLD_ENOUGH
+            left += so_far * (1 / trial.progress - 1) if told else max(0.0, expected - so_far)
     at_once = sum(trial.status == "running" for trial in trials)
     return left / max(at_once, 1)
 

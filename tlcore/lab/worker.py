@@ -54,6 +54,7 @@ class Watch:
     def __init__(self, store: Store, run_id: str, claim: Claim | None = None) -> None:
         self._store, self._run_id, self._claim = store, run_id, claim
         self._stop, self._over = threading.Event(), threading.Event()
+        self._share = 0.0
         self._thread = threading.Thread(target=self._watch, name="watch", daemon=True)
 
     def __enter__(self) -> Self:
@@ -71,12 +72,16 @@ class Watch:
         """What the work asks between two steps."""
         return self._stop.is_set
 
+    def report(self, share: float) -> None:
+        """Take in how far the work has come; it does not go back."""
+        self._share = max(self._share, share)
+
     def _watch(self) -> None:
         beaten = time.monotonic()
         while not self._over.wait(GLANCE):
             held = True
             if self._claim and time.monotonic() - beaten >= HEARTBEAT:
-                held, beaten = self._store.beat(self._claim), time.monotonic()
+                held, beaten = self._store.beat(self._claim, self._share), time.monotonic()
             if not (held and self._store.goes_on(self._run_id)):
                 break
         self._stop.set()
@@ -100,7 +105,7 @@ def carry_out(store_url: str, trial_id: str) -> None:
         return
     try:
         with Watch(store, claim.run_id, claim) as watch:
-            result = execute(claim.trial, watch.should_stop)
+            result = execute(claim.trial, watch.should_stop, watch.report)
         store.finish(claim, result)
     except Cancelled:
         store.give_up(claim, "cancelled")
