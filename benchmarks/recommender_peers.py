@@ -21,6 +21,7 @@ from scipy.sparse import csr_matrix, hstack
 
 from benchmarks.pool_only import pool_only
 from tlcore.methods import METHODS
+from tlcore.methods.base import Seen
 from tlcore.scenarios import SCENARIOS
 from tlcore.scenarios.base import Domains, Examples
 
@@ -169,7 +170,8 @@ def compare(budget: int, seed: int) -> None:
             known = known_of(domains, training, seed)
             test = Examples(domains.test.inputs, domains.test.answers - domains.first_target_answer)
             users = np.arange(known.target.shape[0])
-            solution = method.solve(domains.source if method.transfers else None, training, domains.answers, seed)
+            source = domains.source if method.transfers else None
+            solution = method.solve(Seen.labelled(source, training, domains.answers, seed))
             told = []
             for scores in (solution.predict(users)[:, domains.first_target_answer :], peer(known)):
                 wide = np.pad(scores, ((0, 0), (domains.first_target_answer, 0)))
@@ -202,7 +204,7 @@ def search(budget: int, seeds: int, best: int) -> None:
         def ours(name: str, **settings: Any) -> Callable[[Domains, Examples, int], Scores]:
             def scores(domains: Domains, training: Examples, seed: int) -> Scores:
                 users = np.arange(known_of(domains, training, seed).target.shape[0])
-                solution = METHODS[name](**settings).solve(None, training, domains.answers, seed)
+                solution = METHODS[name](**settings).solve(Seen.labelled(None, training, domains.answers, seed))
                 return solution.predict(users)[:, domains.first_target_answer :]
 
             return scores

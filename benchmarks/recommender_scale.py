@@ -21,6 +21,7 @@ from scipy.sparse import csr_matrix
 
 from tlcore.evaluation.ranking import rank
 from tlcore.methods import METHODS
+from tlcore.methods.base import Seen
 from tlcore.scenarios.base import Examples
 from tlcore.scenarios.recommendation import leave_last_out
 
@@ -61,7 +62,7 @@ def fit_and_rank(name: str, users: int, source_items: int, target_items: int, ma
     )
     method = METHODS[name]()
     start = time.perf_counter()
-    solution = method.solve(source if method.transfers else None, known, source_items + target_items, 0)
+    solution = method.solve(Seen.labelled(source if method.transfers else None, known, source_items + target_items, 0))
     fitted = time.perf_counter()
     told = rank(lambda rows: solution.predict(rows)[:, source_items:], seen, wanted)
     return fitted - start, time.perf_counter() - fitted, told.metrics["recall@10"], len(test)

@@ -11,6 +11,7 @@ from tlcore.attribution import by_gradients, by_leaving_out, margin, without_eac
 from tlcore.backbones.text import Lookup, WordCNN, hashed_words, read
 from tlcore.experiment import Experiment
 from tlcore.methods import METHODS
+from tlcore.methods.base import Seen
 from tlcore.trial import execute, explain
 
 TEXT = "not good, I'd say 很好"
@@ -116,9 +117,8 @@ def test_each_word_left_out_is_asked_of_the_model_that_was_trained():
     shorter = [text[:start] + text[end:] for start, end, _ in explanation.parts]
     raw = scenario.raw(replace(domains, input_names=(*domains.input_names, *shorter)))
     training, _ = scenario.spend(domains.pool, trial.budget, trial.seed)
-    learned = METHODS["logistic_regression"]().solve(
-        None, replace(training, inputs=raw(training.inputs)), 2, trial.seed
-    )
+    known = replace(training, inputs=raw(training.inputs))
+    learned = METHODS["logistic_regression"]().solve(Seen.labelled(None, known, 2, trial.seed))
     added = len(domains.input_names) + np.arange(len(shorter))
     outputs = learned.predict(raw(np.array([number, *added])))
     odds = outputs[:, truth] - outputs[:, 1 - truth]

@@ -8,6 +8,7 @@ import pytest
 
 from tlcore.experiment import Experiment
 from tlcore.methods import METHODS
+from tlcore.methods.base import Seen
 from tlcore.scenarios import SCENARIOS
 from tlcore.scenarios.base import Examples
 from tlcore.scenarios.classification import CHOOSE_FROM, FOLDS
@@ -86,7 +87,7 @@ def test_candidates_are_told_apart_by_what_they_did_not_learn_from():
     raw, right = scenario.raw(domains), []
     for learned, held_out in scenario.folds(training, 1):
         known = replace(learned, inputs=raw(learned.inputs))
-        model = METHODS["logistic_regression"]().solve(None, known, domains.answers, 1)
+        model = METHODS["logistic_regression"]().solve(Seen.labelled(None, known, domains.answers, 1))
         right.append((model.predict(raw(held_out.inputs)).argmax(1) == held_out.answers).mean())
     assert found["logistic_regression"] == pytest.approx(np.mean(right), abs=1e-3)
     assert np.mean(right) < 1

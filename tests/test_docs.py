@@ -68,3 +68,9 @@ def test_every_column_of_the_trials_is_explained():
     first_cells = re.findall(r"^\| ([\w@, …]+) \|", (ROOT / "docs/results.md").read_text(encoding="utf-8"), re.M)
     explained = {name for cell in first_cells for name in cell.split(", ")}
     assert {*TRIAL_COLUMNS, *CLASSIFICATION, *RANKING} <= explained
+
+
+def test_the_page_of_methods_has_them_all_with_what_they_need():
+    from benchmarks.methods import facts
+
+    assert facts() in (ROOT / "docs/methods.md").read_text(encoding="utf-8")

@@ -228,12 +228,8 @@ def _methods() -> list[dict[str, Any]]:
     return [
         {
             "name": name,
-            "family": method.family,
-            "settings": list(method.serves),
             "summary": _first_line(method),
-            "needs_source_data": method.configure({}).needs_source_data,
-            "parameters": {key: field.default for key, field in method.model_fields.items()},
-            "reference": method.reference,
+            **method.facts(),
         }
         for name, method in METHODS.items()
     ]

@@ -199,9 +199,10 @@ class Experiment(BaseModel):
     def domains(self) -> Domains:
         """Load the domains; what a file of one's own lacks is said with the name of the field."""
         scenario = self.where
+        load = scenario.transductive if self.setting == "transductive" else scenario.domains
         if not scenario.own:
-            return scenario.domains(self.source, self.target)
-        return scenario.domains(self._own_file("source"), self._own_file("target"))
+            return load(self.source, self.target)
+        return load(self._own_file("source"), self._own_file("target"))
 
     @property
     def names(self) -> tuple[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+import torch
 from torch import Tensor, nn
 
 
@@ -43,16 +44,16 @@ class Network(nn.Module):
         features = self.body(inputs)
         return features, self.head(features)
 
-    def train_groups(self, count: int, moves: Callable[[str], bool] = _every) -> None:
+    def train_groups(self, count: int, moves: Callable[[str], bool] = _every, head: bool = True) -> None:
         """Let the first ``count`` groups from the head train, and freeze the others.
 
         A frozen group is in evaluation mode, so that batch statistics do not drift either. Of the body's groups only
-        the parameters train whose name ``moves``.
+        the parameters train whose name ``moves``; the head does unless ``head`` is off.
         """
         for index, group in enumerate(self.groups):
             group.train(index < count)
             for name, parameter in group.named_parameters():
-                parameter.requires_grad_(index < count and (group is self.head or moves(name)))
+                parameter.requires_grad_(index < count and (head if group is self.head else moves(name)))
 
     def cut(self, count: int) -> tuple[nn.Sequential, Network]:
         """Cut off the part of the body that stays frozen when ``count`` groups from the head train.
@@ -88,6 +89,18 @@ class Residual(nn.Module):
         return features + self.up(self.down(features).relu())
 
 
+class Modulation(nn.Module):
+    """γ ⊙ z + δ, which is z at the start."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.scale, self.shift = nn.Parameter(torch.ones(features)), nn.Parameter(torch.zeros(features))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """From (n, F) to the same shape."""
+        return features * self.scale + self.shift
+
+
 class Scale(nn.Module):
     """s·z, for one number s."""
 
@@ -100,6 +113,6 @@ class Scale(nn.Module):
         return features * self.scale
 
 
-def linear_head(features: int, classes: int, scale: float = 1.0) -> Network:
+def linear_head(features: int, classes: int) -> Network:
     """Return the network that is left when the body is frozen: its input is the features themselves."""
-    return Network([Scale(scale)], nn.Linear(features, classes))
+    return Network([nn.Identity()], nn.Linear(features, classes))

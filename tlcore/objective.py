@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from tlcore.cancellation import Cancelled, never, unheard
-from tlcore.methods.base import Batch, Method
+from tlcore.methods.base import Batch, Method, Present
 from tlcore.network import Network
 
 PATIENCE = 20  # epochs without a lower validation loss before training stops
@@ -84,8 +84,8 @@ class Problem:
 class Schedule:
     """How long and with what weights to minimise.
 
-    An epoch is one pass over the largest labelled domain. Training ends after ``epochs`` of them or
-    ``max_steps`` batches, whichever comes first; the step size falls to zero along half a cosine
+    An epoch is one pass over the largest labelled domain, or over what is unlabelled if nothing is. Training ends after
+    ``epochs`` of them or ``max_steps`` batches, whichever comes first; the step size falls to zero along half a cosine
     (Loshchilov & Hutter 2017), so training converges rather than being cut off.
     """
 
@@ -133,7 +133,10 @@ def minimise(
     FloatingPointError
         When the objective is no longer finite.
     """
-    steps = max(math.ceil(len(domain) / schedule.batch_size) for domain in problem.labelled)
+    rows = [len(domain) for domain in problem.labelled]
+    if not rows and problem.unlabelled is not None:
+        rows = [len(problem.unlabelled)]
+    steps = math.ceil(max(rows) / schedule.batch_size)
     steps = min(steps, schedule.max_steps)
     epochs = max(1, min(schedule.epochs, schedule.max_steps // steps))
     groups = len(network.groups)
@@ -150,14 +153,16 @@ def minimise(
     best, best_epoch, best_state = math.inf, 0, None
 
     for epoch in range(epochs):
-        network.train_groups(method.trainable_groups(epoch, groups), method.moves)
+        network.train_groups(method.trainable_groups(epoch, groups), method.moves, method.head_moves)
         sums = zero.repeat(3)
         for step in range(steps):
             if should_stop():
                 raise Cancelled
             optimiser.zero_grad()
-            task, batch = _forward(network, critic, problem, batches, (epoch * steps + step) / (epochs * steps))
-            penalty = method.regulariser(network, start)
+            task, batch, here = _forward(
+                network, start, critic, problem, batches, (epoch * steps + step) / (epochs * steps)
+            )
+            penalty = _regulariser(method, here)
             transfer = None if batch is None else method.transfer_loss(batch)
             objective = task
             if penalty is not None:
@@ -216,6 +221,16 @@ def _steps(network: Network, critic: nn.Module | None, method: Method) -> list[d
     return [*steps, {"params": [*critic.parameters()]}] if critic else steps
 
 
+def _regulariser(method: Method, here: Present) -> Tensor | None:
+    """Return R(θ): the method's own, and the penalty that a person added."""
+    own = method.regulariser(here)
+    if method.penalty == "none":
+        return own
+    trained = [parameter for parameter in here.network.parameters() if parameter.requires_grad]
+    sizes = [value.abs().sum() if method.penalty == "l1" else value.square().sum() / 2 for value in trained]
+    return torch.stack(sizes if own is None else [own, *sizes]).sum()
+
+
 class _Batches:
     """Rows of each domain, step by step; a domain smaller than the others is passed through more often."""
 
@@ -229,22 +244,47 @@ class _Batches:
 
 
 def _forward(
-    network: Network, critic: nn.Module | None, problem: Problem, batches: _Batches, progress: float
-) -> tuple[Tensor, Batch | None]:
-    """Return  Σ wᵢ·L(yᵢ, f(φ(xᵢ); θ))  of one step, and what L_T sees of it; one pass through the network for both."""
+    network: Network,
+    start: dict[str, Tensor],
+    critic: nn.Module | None,
+    problem: Problem,
+    batches: _Batches,
+    progress: float,
+) -> tuple[Tensor, Batch | None, Present]:
+    """Return  Σ wᵢ·L(yᵢ, f(φ(xᵢ); θ))  of one step, and what L_T and R see of it, all of one pass.
+
+    The sum is zero where nothing is labelled, as of a source that stays at home.
+    """
+    zero = torch.zeros((), device=network.head.weight.device)
     chosen = [(domain, next(rows)) for domain, rows in zip(problem.labelled, batches.labelled, strict=True)]
     inputs = [domain.inputs[rows] for domain, rows in chosen]
     if problem.unlabelled is not None and batches.unlabelled is not None:
         inputs.append(problem.unlabelled[next(batches.unlabelled)])
     features, outputs = network(torch.cat(inputs))
-    answers = torch.cat([domain.answers[rows] for domain, rows in chosen])
-    weights = torch.cat([domain.weights[rows] * (domain.share / len(rows)) for domain, rows in chosen])
-    task = (weights * problem.task_loss(outputs[: len(answers)], answers)).sum()
+    answers = torch.cat([domain.answers[rows] for domain, rows in chosen] or [torch.empty(0, dtype=torch.int64)])
+    weights = torch.cat(
+        [domain.weights[rows] * (domain.share / len(rows)) for domain, rows in chosen] or [zero[None][:0]]
+    )
+    task = (weights * problem.task_loss(outputs[: len(answers)], answers)).sum() if len(answers) else zero
+    seen = inputs[: len(chosen)]
+    here = Present(network, start, torch.cat(seen) if seen else inputs[-1][:0], features[: len(answers)], answers)
     if problem.unlabelled is None:
-        return task, None
+        return task, None, here
     n_source = len(chosen[0][1]) if problem.source is not None else 0
     n = len(answers)
-    return task, Batch(features[:n_source], features[n:], outputs[:n_source], outputs[n:], critic, progress)
+    source_weights = chosen[0][0].weights[chosen[0][1]] if n_source else weights[:0]
+    batch = Batch(
+        source_features=features[:n_source],
+        target_features=features[n:],
+        source_outputs=outputs[:n_source],
+        target_outputs=outputs[n:],
+        source_answers=answers[:n_source],
+        source_weights=source_weights,
+        head=network.head,
+        critic=critic,
+        progress=progress,
+    )
+    return task, batch, here
 
 
 def _validation_loss(network: Network, problem: Problem) -> float:

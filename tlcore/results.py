@@ -152,7 +152,7 @@ class Results:
         rows = [
             (r.trial.method.label, r.trial.budget, group, int(members.sum()), r.trial.seed, scores[members].mean())
             for r in self.records
-            if r.result
+            if r.result and metric in r.result.examples
             for scores in [r.result.examples[metric]]
             for group, members in self._groups[r.trial.budget].items()
         ]
@@ -179,7 +179,7 @@ class Results:
         scores = {
             (r.trial.method.label, r.trial.budget, r.trial.seed): r.result.examples[experiment.metric]
             for r in self.records
-            if r.result
+            if r.result and experiment.metric in r.result.examples  # without known answers nothing is scored
         }
         judged = [
             choice.label
@@ -206,6 +206,56 @@ class Results:
                     rows.append(asdict(verdict))
         return rows
 
+    @cached_property
+    def predictions(self) -> pd.DataFrame:
+        """One row a trial and test example: method, budget, seed, row, truth, predicted.
+
+        ``row`` counts the test examples from 0; of feature tables in the transductive setting they are the target's
+        file, row by row. ``truth`` is empty where it is not known. Without a row where the scenario has no classes.
+        """
+        import pandas as pd
+
+        names = np.array([*self.experiment.where.classes, ""])
+        columns = ["method", "budget", "seed", "row", "truth", "predicted"]
+        parts = [
+            {
+                "method": record.trial.method.label,
+                "budget": record.trial.budget,
+                "seed": record.trial.seed,
+                "row": np.arange(len(record.result.examples["predicted"])),
+                "truth": names[record.result.examples["truth"]],  # unknown is -1, the last
+                "predicted": names[record.result.examples["predicted"]],
+            }
+            for record in self.records
+            if record.result and len(names) > 1
+        ]
+        frames = [pd.DataFrame(part, columns=columns) for part in parts]
+        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
+
+    @cached_property
+    def source_weights(self) -> pd.DataFrame:
+        """One row a trial and source example, where a method weighs them: method, budget, seed, row, weight.
+
+        Weights have a mean of one; 0 is not selected. ``row`` counts the source examples from 0.
+        """
+        import pandas as pd
+
+        columns = ["method", "budget", "seed", "row", "weight"]
+        parts = [
+            pd.DataFrame(
+                {
+                    "method": record.trial.method.label,
+                    "budget": record.trial.budget,
+                    "seed": record.trial.seed,
+                    "row": np.arange(len(record.result.examples["source_weights"])),
+                    "weight": record.result.examples["source_weights"],
+                }
+            )
+            for record in self.records
+            if record.result and "source_weights" in record.result.examples
+        ]
+        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
     def summary(self, metric: str) -> pd.DataFrame:
         """One row a method and budget: the metric's mean over seeds with a 95 % Student t interval.
 
@@ -230,7 +280,9 @@ class Results:
         for record in self.records:
             if record.result and (record.trial.method.label, record.trial.budget) == (method, budget):
                 examples = record.result.examples
-                np.add.at(matrix, (examples["truth"].astype(int), examples["predicted"].astype(int)), 1)
+                known = examples["truth"] >= 0
+                truth, predicted = (examples[name][known].astype(int) for name in ("truth", "predicted"))
+                np.add.at(matrix, (truth, predicted), 1)
         return matrix
 
 

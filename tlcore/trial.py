@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tlcore.cancellation import never, unheard
+from tlcore.classifiers import classify
 from tlcore.errors import SpecificationError
 from tlcore.results import Explanation, TrialResult
 
@@ -18,15 +19,27 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from tlcore.experiment import Experiment, Trial
-    from tlcore.methods.base import Method, Predict
+    from tlcore.methods.base import Method, Predict, Seen
     from tlcore.network import Network
     from tlcore.objective import Labelled, Problem, Schedule
     from tlcore.scenarios.base import Domains, Examples, Scenario
 
 
+MOST_CELLS = 2**28
+"""Numbers of a sparse table written out, at most: 2 GB."""
+
+
+MOST_SECONDS = 60.0
+"""What one candidate of a choice may take, by the scenario's forecast."""
+
+
 def needs_source_model(trial: Trial) -> bool:
     """Whether `prepare` should come before this trial."""
-    return _method(trial).needs_source_model
+    method, where = _method(trial), trial.experiment.where
+    on_inputs = method.data_alone or method.on_features
+    if method.overrides("meta_learn") or (method.chooses and where.classifies_with):
+        return False
+    return method.needs_source_model and not (where.classifies_with and on_inputs)
 
 
 def prepare(experiment: Experiment, seed: int, should_stop: Callable[[], bool] = never) -> None:
@@ -66,6 +79,8 @@ def execute(
     given = _given(trial, trial.experiment.domains(), should_stop, report)
     fitted = _fit(given)
     metrics, examples = given.scenario.evaluate(fitted.predict, given.domains, given.training)
+    if fitted.source_weights is not None:
+        examples = {**examples, "source_weights": fitted.source_weights}
     metrics |= {
         "seconds": time.perf_counter() - began,
         "n_train": fitted.n_train,
@@ -148,31 +163,99 @@ class _Fitted:
     trained_parameters: int = 0
     curves: list[dict[str, float]] = field(default_factory=list)
     note: str = ""
+    source_weights: np.ndarray | None = None
+
+    def weighted(self, weights: np.ndarray | None, n: int) -> _Fitted:
+        """Return the same with the weights that n source examples had, and how many those are worth."""
+        if weights is None:
+            return self
+        weights = weights / weights.mean()
+        effective = f"worth {weights.sum() ** 2 / (weights**2).sum():,.0f} of {n:,} source examples"
+        note = "; ".join(filter(None, [f"{effective}, the heaviest {weights.max():.1f}", self.note]))
+        return replace(self, note=note, source_weights=weights.astype(np.float32))
 
 
 def _fit(given: _Given) -> _Fitted:
-    """Let a method learn: by choosing another, by its own solver, or by the one loop."""
-    if given.method.chooses:
+    """Let a method learn: by choosing another, by its own solver, by the scenario's classifier or by the one loop."""
+    method = given.method
+    if method.chooses:
         return _choose(given)
-    return _solve(given) if given.method.overrides("solve") else _train(given)
+    if method.overrides("solve"):
+        return _solve(given)
+    return _classify(given) if given.scenario.classifies_with and method.data_alone else _train(given)
 
 
 def _choose(given: _Given) -> _Fitted:
-    """Let the scenario's candidates learn from parts of the budget; the best on the rest learns from all of it."""
+    """Let the candidates learn from parts of what there is; the best on the rest learns from all of it."""
+    scenario, metric = given.scenario, given.scenario.metrics[given.trial.experiment.metric]
+    own = scenario.contenders(given.trial.budget) if given.trial.budget else ()
+    methods = given.method.candidates(own, _usable(given))
+    if not methods:
+        raise ValueError(f"{given.method.name}: none of its candidates can be used here")
+    candidates = {name: replace(given, method=method) for name, method in methods.items()}
+    folds = scenario.folds(_together(given.training, given.validation), given.trial.seed) if len(given.training) else []
+    best = next(iter(candidates))
+    note, pieces = f"{best}, unchosen", 0
+    if folds:
+        found, higher, what = _held_out_scores(given, candidates, folds), metric.higher_is_better, metric.name
+        what, pieces = f"held-out {what}", len(candidates) * len(folds)
+    elif given.method.criterion:
+        candidates = {name: one for name, one in candidates.items() if one.method.transfers} or candidates
+        best = next(iter(candidates))
+        found, pieces = _scores_without_labels(given, candidates), len(candidates)
+        what, higher = given.method.criterion, given.method.criterion == "snd"
+    if pieces:
+        ranked = sorted(found, key=lambda name: -found[name] if higher else found[name])
+        best = ranked[0]
+        note = f"{best}: {what} " + ", ".join(f"{name} {found[name]:.3f}" for name in ranked)
+    return replace(_fit(candidates[best].part(pieces, pieces + 1)), note=note)
+
+
+def _usable(given: _Given) -> tuple[str, ...]:
+    """Return the methods that can be used between these domains, in a time that several of them may take."""
+    from tlcore.experiment import applicable
     from tlcore.methods import METHODS
 
-    scenario, metric = given.scenario, given.scenario.metrics[given.trial.experiment.metric]
-    names = scenario.contenders(given.trial.budget)
-    candidates = {name: replace(given, method=METHODS[name]()) for name in names}
-    folds = scenario.folds(_together(given.training, given.validation), given.trial.seed)
-    best, note = names[0], f"{names[0]}, unchosen"
-    if folds:
-        found = _held_out_scores(given, candidates, folds)
-        ranked = sorted(found, key=lambda name: -found[name] if metric.higher_is_better else found[name])
-        best = ranked[0]
-        note = f"{best}: held-out {metric.name} " + ", ".join(f"{name} {found[name]:.3f}" for name in ranked)
-    pieces = len(candidates) * len(folds)
-    return replace(_fit(candidates[best].part(pieces, pieces + 1)), note=note)
+    experiment, scenario, domains = given.trial.experiment, given.scenario, given.domains
+
+    def quick(method: Method) -> bool:
+        return (scenario.cost(method, given.trial.budget, domains) or 0.0) <= MOST_SECONDS
+
+    methods = {name: METHODS[name]() for name in applicable(experiment.scenario, experiment.setting)}
+    return tuple(
+        name
+        for name, method in methods.items()
+        if not method.chooses and not scenario.refusal(method, domains) and quick(method)
+    )
+
+
+def _scores_without_labels(given: _Given, candidates: dict[str, _Given]) -> dict[str, float]:
+    """Return what each candidate reaches by a criterion that asks for no target label."""
+    from scipy.special import softmax
+
+    from tlcore.evaluation import unsupervised
+    from tlcore.methods.instances import DensityRatio
+
+    domains = given.domains
+    order = np.random.default_rng(given.trial.seed).permutation(len(domains.source))
+    held_out, learned = np.split(order, [len(order) // 5])
+    rest = replace(domains, source=domains.source[np.sort(learned)])
+    known = domains.source[np.sort(held_out)]
+    ratio = DensityRatio()
+    like_target = _seen(replace(given, method=ratio, domains=replace(domains, source=known)))[0]
+    weights = ratio.weights(like_target)
+    weights = weights / weights.mean()
+    found = {}
+    for number, (name, candidate) in enumerate(candidates.items()):
+        predict = _fit(candidate.part(number, 1 + len(candidates), domains=rest)).predict
+        if given.method.criterion == "snd":
+            answers = softmax(predict(domains.pool.inputs).astype(float), axis=1)
+            found[name] = unsupervised.soft_neighbourhood_density(answers)
+        else:
+            losses = (predict(known.inputs).argmax(1) != known.answers).astype(float)
+            risk = {"iwv": unsupervised.importance_weighted, "dev": unsupervised.deep_embedded}
+            found[name] = risk[given.method.criterion](losses, weights)
+    return found
 
 
 def _held_out_scores(
@@ -206,17 +289,101 @@ def _held_out_scores(
 
 def _solve(given: _Given) -> _Fitted:
     """Let a method's own solver learn."""
-    method, domains = given.method, given.domains
+    seen, rows_of = _seen(given)
+    solution = given.method.solve(seen)
+    n_train = len(seen.source) + len(seen.target)
+    return _Fitted(lambda inputs: solution.predict(rows_of(inputs)), n_train, note=solution.note)
+
+
+def _classify(given: _Given) -> _Fitted:
+    """Let the scenario's classifier learn from what a method chooses: examples, φ and wᵢ."""
+    method = given.method
+    seen, rows_of = _seen(given)
+    of_source, of_target = (method.feature_map(seen) if method.overrides("feature_map") else None) or (_unchanged,) * 2
+    parts = [(seen.target, of_target, np.ones(len(seen.target)), 1 - method.source_share)]
+    if "target" not in method.trains_on:
+        parts = []
+    weights = _weights(method, seen)
+    if "source" in method.trains_on:
+        counts = np.ones(len(seen.source)) if weights is None else weights
+        parts.append((seen.source, of_source, counts, method.source_share))
+    parts = [part for part in parts if len(part[0])]
+    rows = _stacked([of_domain(examples.inputs) for examples, of_domain, _, _ in parts])
+    answers = np.concatenate([examples.answers for examples, *_ in parts])
+    shares = [counts / counts.sum() * share for _, _, counts, share in parts]
+    predict = seen.classify(rows, answers, np.concatenate(shares))
+    n_train = sum(int((one > 0).sum()) for one in shares)
+    fitted = _Fitted(lambda inputs: predict(of_target(rows_of(inputs))), n_train, note=method.note(seen))
+    return fitted.weighted(weights, len(seen.source))
+
+
+def _seen(given: _Given) -> tuple[Seen, Callable[[np.ndarray], np.ndarray]]:
+    """Return what hooks in closed form may look at, and the map that turned inputs into its rows."""
+    from tlcore.methods.base import Seen
+
+    method, domains, scenario = given.method, given.domains, given.scenario
+    rows_of = _rows_of(given)
     training = _together(given.training, given.validation)
-    seen = given.scenario.raw(domains) if method.on_raw else _unchanged
-    source = domains.source if "source" in method.trains_on else None
-    solution = method.solve(
-        source and replace(source, inputs=seen(source.inputs)),
-        replace(training, inputs=seen(training.inputs)),
-        domains.answers,
-        given.trial.seed,
-    )
-    return _Fitted(lambda inputs: solution.predict(seen(inputs)), len(training) + len(source or ()), note=solution.note)
+    none = rows_of(domains.test.inputs[:1])[:0]  # not every map takes no rows at all
+
+    def shown(examples: Examples) -> Examples:
+        return replace(examples, inputs=rows_of(examples.inputs) if len(examples) else none)
+
+    source = shown(domains.source if method.needs_source_data else domains.source[:0])
+    unlabelled = shown(domains.pool if method.needs_unlabelled else domains.pool[:0]).inputs
+
+    def classifier(rows: np.ndarray, answers: np.ndarray, weights: np.ndarray | None = None) -> Predict:
+        return classify(scenario.classifies_with or "logistic", rows, answers, domains.answers, weights)
+
+    return Seen(source, shown(training), domains.answers, given.trial.seed, unlabelled, classifier), rows_of
+
+
+def _rows_of(given: _Given) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the map from inputs to what hooks in closed form are given: φ, a classical learner's rows, or the same."""
+    method, scenario = given.method, given.scenario
+    if scenario.classifies_with:
+        dense = not method.data_alone or method.overrides("feature_map") or method.overrides("weights")
+        return _dense if dense else _unchanged
+    if method.on_raw:
+        return scenario.raw(given.domains)
+    if method.on_features or method.overrides("weights"):
+        model = _source_model(given.trial.experiment, given.domains, given.trial.seed, given.should_stop)
+        size = _size(model, given)
+        return lambda inputs: _features(model, inputs) / size
+    return _unchanged
+
+
+def _size(model: Network, given: _Given) -> float:
+    """How large the source model's features are.
+
+    Divided by it, they fit the head's steps and any method's settings; being one number it leaves the geometry.
+    """
+    known = given.domains.source if len(given.domains.source) else given.training
+    return float(np.sqrt(np.mean(_features(model, known.inputs) ** 2)))
+
+
+def _dense(rows: Any) -> np.ndarray:
+    """Return a table's rows as they are, in float64; of a sparse one all cells.
+
+    Raises
+    ------
+    ValueError
+        If these would be more than `MOST_CELLS`.
+    """
+    if hasattr(rows, "toarray"):
+        if rows.shape[0] * rows.shape[1] > MOST_CELLS:
+            raise ValueError(
+                f"the method needs every cell of {rows.shape[0]} x {rows.shape[1]} rows, which are more than "
+                f"{MOST_CELLS:,}; choose one of fewer columns, or pca"
+            )
+        rows = rows.toarray()
+    return rows.astype(np.float64)
+
+
+def _stacked(parts: list[Any]) -> Any:
+    from scipy.sparse import issparse, vstack
+
+    return vstack(parts, format="csr") if issparse(parts[0]) else np.concatenate(parts)
 
 
 def _together(training: Examples, validation: Examples) -> Examples:
@@ -226,7 +393,7 @@ def _together(training: Examples, validation: Examples) -> Examples:
     parts = (training, validation)
     return replace(
         training,
-        inputs=np.concatenate([part.inputs for part in parts]),
+        inputs=_stacked([part.inputs for part in parts]),
         answers=np.concatenate([part.answers for part in parts]),
     )
 
@@ -239,7 +406,7 @@ def _train(given: _Given) -> _Fitted:
     device = trial.experiment.device
     source_model = None
     if method.needs_source_model:
-        source_model = _source_model(trial.experiment, given.domains, trial.seed, given.should_stop)
+        source_model = _source_model(trial.experiment, given.domains, trial.seed, given.should_stop, method)
     space = _space(given, source_model)
     source = given.domains.source if "source" in method.trains_on else None
     network = method.network(space.network, source, given.training)
@@ -249,7 +416,10 @@ def _train(given: _Given) -> _Fitted:
         scenario.free_groups(groups) if source_model and "source" in method.trains_on else groups,
     )
     space = space.above(network.to(device), most, device, given.should_stop)
-    problem = _problem(given, source_model, space)
+    looks = any(method.overrides(hook) for hook in ("weights", "note"))
+    seen = _seen(given)[0] if looks else None
+    weights = None if seen is None else _weights(method, seen)
+    problem = _problem(given, weights, space)
     schedule = _schedule(given, most)
     curves = minimise(space.network, method, problem, schedule, trial.seed, given.should_stop, given.report)
 
@@ -258,7 +428,8 @@ def _train(given: _Given) -> _Fitted:
 
     n_train = sum(len(domain) for domain in problem.labelled)
     trained = _trained_parameters(space.network, method, len(curves))
-    return _Fitted(predict, n_train, space.layers, trained, curves)
+    fitted = _Fitted(predict, n_train, space.layers, trained, curves, method.note(seen) if seen else "")
+    return fitted.weighted(weights, len(given.domains.source))
 
 
 @dataclass
@@ -300,7 +471,7 @@ def _space(given: _Given, source_model: Network | None) -> _Space:
     import torch
     from torch import nn
 
-    from tlcore.network import linear_head
+    from tlcore.network import Scale, linear_head
 
     method, domains = given.method, given.domains
     torch.manual_seed(given.trial.seed)
@@ -308,21 +479,20 @@ def _space(given: _Given, source_model: Network | None) -> _Space:
         network = source_model if method.starts_from == "source" and source_model else None
         network = network or (given.scenario.small_network if method.small else given.scenario.network)(domains)
         return _Space(torch.from_numpy, torch.from_numpy, nn.Sequential(), network)
-    seen = _features(source_model, (domains.source if len(domains.source) else given.training).inputs)
-    maps = None
-    if method.overrides("feature_map"):
-        maps = method.feature_map(seen, _features(source_model, domains.pool.inputs))
+    seen, rows_of = _seen(given)
+    maps = method.feature_map(seen) if method.overrides("feature_map") else None
     of_source, of_target = maps or (_unchanged, _unchanged)
 
     def mapped(rows_to_rows: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], Tensor]:
-        return lambda inputs: torch.from_numpy(rows_to_rows(_features(source_model, inputs)).astype(np.float32))
+        return lambda inputs: torch.from_numpy(rows_to_rows(rows_of(inputs)).astype(np.float32))
 
-    # Divided by their size: the head's steps then fit, and being one number it leaves the geometry.
-    head = linear_head(seen.shape[1], source_model.head.out_features, scale=1 / np.sqrt(np.mean(seen**2)))
-    return _Space(mapped(of_source), mapped(of_target), source_model.body if maps is None else None, head)
+    features = of_target(rows_of(domains.test.inputs[:1])).shape[1]
+    size = _size(source_model, given)
+    below = nn.Sequential(*source_model.body, Scale(1 / size)) if maps is None else None
+    return _Space(mapped(of_source), mapped(of_target), below, linear_head(features, domains.answers))
 
 
-def _problem(given: _Given, source_model: Network | None, space: _Space) -> Problem:
+def _problem(given: _Given, source_weights: np.ndarray | None, space: _Space) -> Problem:
     """Gather what the objective sums over, with the weights that the method gives."""
     import torch
 
@@ -339,10 +509,8 @@ def _problem(given: _Given, source_model: Network | None, space: _Space) -> Prob
     source = target = unlabelled = held_out = None
     if "source" in method.trains_on:
         examples, weights = domains.source, np.ones(len(domains.source))
-        if source_model and method.overrides("weights"):
-            seen = (_features(source_model, domain.inputs) for domain in (domains.source, domains.pool))
-            weights = checked_weights(method.weights(*seen), len(examples))
-            examples, weights = examples[weights > 0], weights[weights > 0]
+        if source_weights is not None:
+            examples, weights = examples[source_weights > 0], source_weights[source_weights > 0]
         source = labelled(examples, space.of_source(examples.inputs), weights, method.source_share if both else 1.0)
     if "target" in method.trains_on and len(training):
         ones = np.ones(len(training))
@@ -352,6 +520,10 @@ def _problem(given: _Given, source_model: Network | None, space: _Space) -> Prob
     if len(validation):
         held_out = labelled(validation, space.of_target(validation.inputs), np.ones(len(validation)), 1.0)
     return Problem(source, target, unlabelled, held_out, given.scenario.task_loss(domains))
+
+
+def _weights(method: Method, seen: Seen) -> np.ndarray | None:
+    return checked_weights(method.weights(seen), len(seen.source)) if method.overrides("weights") else None
 
 
 def checked_weights(weights: np.ndarray | None, n: int) -> np.ndarray:
@@ -376,14 +548,17 @@ def _schedule(given: _Given, groups: int) -> Schedule:
         epochs=experiment.epochs or pace.epochs,
         max_steps=pace.max_steps,
         batch_size=pace.batch_size,
-        lambda_=method.default_lambda if experiment.lambda_ is None else experiment.lambda_,
+        lambda_=method.lambda_at_rest if experiment.lambda_ is None else experiment.lambda_,
         beta=method.default_beta if experiment.beta is None else experiment.beta,
     )
 
 
-def _source_model(experiment: Experiment, domains: Domains, seed: int, should_stop: Callable[[], bool]) -> Network:
+def _source_model(
+    experiment: Experiment, domains: Domains, seed: int, should_stop: Callable[[], bool], method: Method | None = None
+) -> Network:
     """Return θ₀ of what starts from the source: the scenario's start trained on it, from the artefacts if it is there.
 
+    A method may learn it in a way of its own (`Method.meta_learn`).
     Where the source is a pretraining of others, without an example here, it is the start itself.
     """
     import torch
@@ -394,6 +569,7 @@ def _source_model(experiment: Experiment, domains: Domains, seed: int, should_st
     from tlcore.objective import Labelled, Problem, Schedule, minimise
 
     scenario = experiment.where
+    own = method if method and method.overrides("meta_learn") else None
     torch.manual_seed(seed)
     network = scenario.start(domains).to(experiment.device)
     free = scenario.free_groups(len(network.groups))
@@ -404,6 +580,9 @@ def _source_model(experiment: Experiment, domains: Domains, seed: int, should_st
     def train() -> dict[str, Tensor]:
         source = domains.source
         inputs = activations(frozen, torch.from_numpy(source.inputs).to(experiment.device), should_stop)
+        if own:
+            own.meta_learn(rest, inputs, torch.from_numpy(source.answers), seed, should_stop)
+            return rest.state_dict()
         everything = Labelled(inputs, torch.from_numpy(source.answers), torch.ones(len(source)), share=1.0)
         problem = Problem(everything.to(experiment.device), None, None, None, scenario.task_loss(domains))
         minimise(rest, FromScratch(), problem, schedule, seed, should_stop)
@@ -415,9 +594,11 @@ def _source_model(experiment: Experiment, domains: Domains, seed: int, should_st
             repr(scenario),
             experiment.source,
             experiment.target,
+            len(domains.source),
             schedule,
             seed,
             experiment.device,
+            *([own.name, own.model_dump()] if own else []),
         )
         rest.load_state_dict(kept(parts, train))
     return network.cpu()
@@ -440,7 +621,7 @@ def _trained_parameters(network: Network, method: Method, epochs: int) -> int:
         parameter.numel()
         for group in groups[:most]
         for name, parameter in group.named_parameters()
-        if group is network.head or method.moves(name)
+        if (method.head_moves if group is network.head else method.moves(name))
     )
 
 

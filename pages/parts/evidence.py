@@ -136,6 +136,41 @@ def gaps(results: Results, budget: int) -> None:
     )
 
 
+def unscored(results: Results) -> bool:
+    """Where no answer of the target is known, say so, show what was answered, and return true."""
+    predictions = results.predictions
+    if not len(predictions) or (predictions["truth"] != "").any():
+        return False
+    st.info(
+        _("The target's rows have no labels, so nothing can be scored: this is what each method answers."),
+        icon=":material/help:",
+    )
+    share = predictions.groupby("method", sort=False)["predicted"].value_counts(normalize=True).unstack(fill_value=0)
+    st.dataframe(share.style.format("{:.0%}"), key="answers")
+    st.download_button(
+        _("All answers, row by row"),
+        predictions.to_csv(index=False).encode(),
+        "predictions.csv",
+        "text/csv",
+        icon=":material/download:",
+    )
+    return True
+
+
+def source_weights(results: Results, budget: int) -> None:
+    """Draw how much the source's examples counted, where a method weighs them."""
+    table = results.source_weights
+    table = table[table["budget"] == budget]
+    if not len(table):
+        return
+    st.subheader(_("Which source examples counted"), anchor=False)
+    looks = figures.look([choice.label for choice in results.experiment.methods], results.experiment.baseline)
+    st.plotly_chart(
+        figures.weights(table, looks, _("weight; 1 is the mean"), _("source examples, the heaviest first")),
+        key="chart.weights",
+    )
+
+
 def methods_apart(results: Results, budget: int) -> None:
     """Look into one method: how it learned, what it confuses, which classes it finds."""
     experiment = results.experiment

@@ -3,7 +3,17 @@
 import streamlit as st
 
 from pages.parts import catalogue, texts, words
-from pages.parts.evidence import charts, choose_budget, downloads, gaps, methods_apart, verdict_table, warnings
+from pages.parts.evidence import (
+    charts,
+    choose_budget,
+    downloads,
+    gaps,
+    methods_apart,
+    source_weights,
+    unscored,
+    verdict_table,
+    warnings,
+)
 from pages.parts.language import _
 from pages.parts.progress import results_so_far
 from tlcore import lab
@@ -51,15 +61,20 @@ if chosen is not None:
             icon=":material/play_circle:",
             query_params={"run": chosen},
         )
-    warnings(results)
-    verdict_table(results)
-    charts(results)
+    blind = unscored(results)
+    if not blind:
+        warnings(results)
+        verdict_table(results)
+        charts(results)
     budget = choose_budget(results)
-    gaps(results, budget)
-    catalogue.groups(results, budget)
-    catalogue.lengths(results, budget)
-    catalogue.one_person(results, budget)
-    texts.turned_texts(chosen, results, budget)
-    texts.shifted(chosen, results)
-    methods_apart(results, budget)
+    if not blind:
+        gaps(results, budget)
+        catalogue.groups(results, budget)
+        catalogue.lengths(results, budget)
+        catalogue.one_person(results, budget)
+        texts.turned_texts(chosen, results, budget)
+        texts.shifted(chosen, results)
+    source_weights(results, budget)
+    if not blind:
+        methods_apart(results, budget)
     downloads(run, results)

@@ -91,7 +91,7 @@ def choose_methods(scenario: str, setting: str, chosen: list[str], refused: dict
         for name in picked:
             st.markdown(f"**{name}** — {first_sentence(name)}")
             with st.container(horizontal=True):
-                methods.append({"name": name, "settings": changed(METHODS[name].model_fields, name)})
+                methods.append({"name": name, "settings": changed(METHODS[name].form(), name)})
     return methods
 
 
@@ -203,10 +203,14 @@ def form(preset: Experiment, wanted: str) -> dict[str, Any] | None:
         fields["source"], fields["target"] = choose_domains(scenario, (preset.source, preset.target) if here else None)
         if scenario.own:
             match_labels(scenario.own, fields)
-        if type(scenario).model_fields:
+        asked = {
+            name: field
+            for name, field in type(scenario).model_fields.items()
+            if field.json_schema_extra != {"found": True}
+        }
+        if asked:
             with st.container(horizontal=True):
-                options = changed(type(scenario).model_fields, scenario.name, preset.options if here else None)
-            fields["options"] = options
+                fields["options"] = changed(asked, scenario.name, preset.options if here else None)
     with right:
         settings = list(scenario.settings)
         fields["setting"] = st.radio(

@@ -8,6 +8,7 @@ from gettext import NullTranslations
 from html import unescape
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -289,6 +290,46 @@ def test_labels_that_differ_in_capitals_are_taken_for_the_same_and_run(finished,
     assert run.status == "done"
     assert run.experiment.source["rename"] == {"Good": "good", "Bad": "bad", "Odd": ""}
     assert run.experiment.where.classes == ("bad", "good")
+
+
+def test_own_feature_tables_are_looked_at_run_and_compared(finished, tmp_path):
+    rng = np.random.default_rng(0)
+    for which, shift in (("there", 0.0), ("here", 1.0)):
+        answers = np.arange(60) % 2
+        rows = rng.normal(size=(60, 3)) + 3 * answers[:, None] + shift
+        np.savez(tmp_path / f"{which}.npz", X=rows, y=answers)
+    app = page("run", scenario="features")
+    app.text_input(key="source.path").set_value(str(tmp_path / "there.npz"))
+    app.text_input(key="target.path").set_value(str(tmp_path / "here.npz"))
+    app.radio(key="setting.features").set_value("transductive")
+    app.run()
+    assert not app.exception
+    assert not [error.value for error in app.error]
+    facts = {metric.label: metric.value for metric in app.metric}
+    assert (facts["Rows in the source"], facts["Columns"], facts["Labels in both"]) == ("60", "3", "2")
+    app.selectbox(key="features.classifier").set_value("1nn")
+    app.button_group(key="methods.features.transductive.instance").set_value(["kmm"])
+    app.run()
+    app.button(key="start").click().run()
+    assert not app.exception
+    run = lab.wait(one(app.query_params["run"]))
+    assert run.status == "done"
+    assert run.experiment.options["classifier"] == "1nn"
+    compared = page("compare", run=run.id)
+    assert not compared.exception
+    assert "Which source examples counted" in {header.value for header in compared.subheader}
+
+
+def test_answers_without_a_truth_are_shown_and_not_scored(finished, tmp_path):
+    rows = np.random.default_rng(0).normal(size=(40, 2)) + 3 * (np.arange(40) % 2)[:, None]
+    np.savez(tmp_path / "there.npz", X=rows, y=np.arange(40) % 2)
+    np.savez(tmp_path / "here.npz", X=rows)
+    spec = {"source": str(tmp_path / "there.npz"), "target": str(tmp_path / "here.npz"), "setting": "transductive"}
+    experiment = Experiment.build({"scenario": "features", "methods": "source_only", "seeds": [0], **spec})
+    compared = page("compare", run=lab.wait(lab.submit(experiment)).id)
+    assert not compared.exception
+    assert "have no labels" in compared.info[0].value
+    np.testing.assert_allclose(compared.dataframe[0].value.to_numpy(float), [[0.5, 0.5]], atol=0.05)
 
 
 def test_a_column_that_is_not_there_is_said_beside_the_form(finished, tables):

@@ -16,7 +16,7 @@ class Slow(Method):
     family = "parameter"
     seconds: float = 0.1
 
-    def regulariser(self, network, start):
+    def regulariser(self, here):
         time.sleep(self.seconds)
 
 
@@ -27,7 +27,7 @@ class Stubborn(Method):
     name = "stubborn"
     family = "parameter"
 
-    def regulariser(self, network, start):
+    def regulariser(self, here):
         time.sleep(3600)
 
 
@@ -38,7 +38,7 @@ class Broken(Method):
     name = "broken"
     family = "parameter"
 
-    def regulariser(self, network, start):
+    def regulariser(self, here):
         raise RuntimeError("broken on\npurpose")
 
 
@@ -49,5 +49,5 @@ class Deadly(Method):
     name = "deadly"
     family = "parameter"
 
-    def regulariser(self, network, start):
+    def regulariser(self, here):
         os.kill(os.getpid(), signal.SIGKILL)

@@ -7,6 +7,7 @@ from scipy.stats import spearmanr
 from sklearn.linear_model import Ridge
 from sklearn.metrics.pairwise import cosine_similarity
 
+from tests.methods.made_by_hand import of_items
 from tlcore.experiment import Experiment
 from tlcore.methods.recommenders import ALS, BPR, CMF, EASE, EMCDR, ItemKNN, JointEASE, Popularity
 from tlcore.scenarios.base import Examples
@@ -29,7 +30,7 @@ def world(seed: int = 0):
 
 
 def scores(method, *, source=None, target):
-    return method.solve(source, target, ITEMS, 0).predict(np.arange(USERS))
+    return method.solve(of_items(source, target, ITEMS, 0)).predict(np.arange(USERS))
 
 
 def test_ease_is_a_ridge_regression_of_each_item_on_the_others():
@@ -110,7 +111,7 @@ def test_als_reaches_a_minimum_of_its_objective(joint):
 def test_als_starts_where_its_seed_says():
     _, target, _ = world(4)
     first, again, other = (
-        ALS(iterations=1).solve(None, target, ITEMS, seed).predict(np.arange(USERS)) for seed in (3, 3, 4)
+        ALS(iterations=1).solve(of_items(None, target, ITEMS, seed)).predict(np.arange(USERS)) for seed in (3, 3, 4)
     )
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
@@ -120,7 +121,7 @@ def test_a_user_of_whom_nothing_is_known_gets_an_answer():
     _, target, _ = world(5)
     few = target[target.inputs < 20]
     for method in (EASE(), ItemKNN(), Popularity()):
-        predict = method.solve(None, few, ITEMS, 0).predict
+        predict = method.solve(of_items(None, few, ITEMS, 0)).predict
         np.testing.assert_array_equal(predict(np.array([35]))[0], np.bincount(few.answers, minlength=ITEMS))
         assert np.isfinite(predict(np.array([3, 35]))).all()
 
@@ -161,7 +162,7 @@ class MappedWorld:
                 return (world.of_source, world.of_items[::-1]) if of_source else (world.of_target, world.of_items)
 
         solution = Given(**{"mapping": "linear", **settings}).solve(
-            source or self.source, self.target, len(self.of_items), 0
+            of_items(source or self.source, self.target, len(self.of_items), 0)
         )
         return solution.predict(np.arange(self.users) if users is None else users)
 
@@ -239,7 +240,7 @@ def two_tastes(users: int = 60, items: int = 40, share: float = 0.4, seed: int =
 
 def test_bpr_ranks_what_a_users_kind_likes_first():
     target = two_tastes()
-    predict = BPR().solve(None, target, 40, 0).predict
+    predict = BPR().solve(of_items(None, target, 40, 0)).predict
     users = np.unique(target.inputs)
     ours = predict(users)
     ours[np.searchsorted(users, target.inputs), target.answers] = -np.inf
@@ -260,7 +261,9 @@ def test_bpr_knows_what_is_popular():
     """Without any taste there is nothing else to learn; with gaps drawn by popularity it would be lost."""
     rng = np.random.default_rng(3)
     chosen = rng.random((200, 30)) < np.linspace(0.02, 0.5, 30)
-    ours = BPR().solve(None, Examples(*np.nonzero(chosen)), 30, 0).predict(np.flatnonzero(chosen.any(1))).mean(0)
+    ours = (
+        BPR().solve(of_items(None, Examples(*np.nonzero(chosen)), 30, 0)).predict(np.flatnonzero(chosen.any(1))).mean(0)
+    )
     assert spearmanr(ours, chosen.sum(0)).statistic > 0.9
 
 
@@ -280,7 +283,7 @@ def test_steps_of_bpr_are_gradients_of_its_objective(ridge):
         objective.backward()
         u, v, b = (part + step * part.grad for part in (u, v, b))
     method = BPR(factors=factors, ridge=ridge, step_size=step, iterations=2)
-    ours = method.solve(None, Examples(np.array([0]), np.array([0])), 2, seed).predict(np.array([0]))[0]
+    ours = method.solve(of_items(None, Examples(np.array([0]), np.array([0])), 2, seed)).predict(np.array([0]))[0]
     np.testing.assert_allclose(ours, (v @ u[0] + b).detach(), atol=1e-6)
 
 
@@ -288,14 +291,14 @@ def test_bpr_takes_no_step_where_the_gap_that_was_drawn_is_a_choice():
     random = torch.Generator().manual_seed(0)
     u, v = (torch.randn(size, 3, generator=random) * 0.1 for size in (1, 2))
     everything = Examples(np.zeros(2, int), np.arange(2))
-    ours = BPR(factors=3, iterations=1).solve(None, everything, 2, 0).predict(np.array([0]))
+    ours = BPR(factors=3, iterations=1).solve(of_items(None, everything, 2, 0)).predict(np.array([0]))
     np.testing.assert_allclose(ours[0], v @ u[0], atol=1e-6)
 
 
 def test_bpr_makes_fewer_passes_over_many_choices():
     target = two_tastes()
     few, one = (
-        BPR(**settings).solve(None, target, 40, 0).predict(np.arange(60))
+        BPR(**settings).solve(of_items(None, target, 40, 0)).predict(np.arange(60))
         for settings in ({"most_samples": len(target) * 2 - 1}, {"iterations": 1})
     )
     np.testing.assert_array_equal(few, one)
@@ -304,14 +307,16 @@ def test_bpr_makes_fewer_passes_over_many_choices():
 def test_a_choice_in_both_catalogues_counts_once():
     _, target, _ = world(9)
     alone, twice = (
-        EASE(ridge=3.0).solve(source, target, ITEMS, 0).predict(np.arange(USERS)) for source in (None, target)
+        EASE(ridge=3.0).solve(of_items(source, target, ITEMS, 0)).predict(np.arange(USERS)) for source in (None, target)
     )
     np.testing.assert_allclose(twice, alone, atol=1e-6)
 
 
 def test_bpr_of_a_seed_is_the_same_again():
     target = two_tastes()
-    first, again, other = (BPR(iterations=5).solve(None, target, 40, seed).predict(np.arange(60)) for seed in (3, 3, 4))
+    first, again, other = (
+        BPR(iterations=5).solve(of_items(None, target, 40, seed)).predict(np.arange(60)) for seed in (3, 3, 4)
+    )
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
 

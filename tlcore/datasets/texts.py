@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import Field, field_validator
 
 from tlcore.datasets.own import OwnFile
+from tlcore.datasets.tables import LABEL_NAMES, label_of, read_table
 from tlcore.errors import SpecificationError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 WORD = r"[぀-ヿ㐀-鿿가-힯]|[^\W_぀-ヿ㐀-鿿가-힯]+(?:['’][^\W_]+)?"
 """A word; of Chinese, Japanese and Korean a sign, as nothing stands between their words."""
@@ -24,13 +20,9 @@ USUAL_NAMES = {
         "text", "texts", "sentence", "review", "content", "body", "comment", "message", "tweet", "document", "abstract",
         "title", "文本", "内容", "评论", "句子",
     ),
-    "label": (
-        "label", "labels", "class", "category", "sentiment", "target", "topic", "answer", "y", "stars", "标签", "类别",
-        "情感",
-    ),
+    "label": LABEL_NAMES,
 }  # fmt: skip
 """What columns are usually called, in small letters."""
-SEPARATORS = ("\t", ",", ";", "|")
 LONGEST = 20_000
 """Signs of a text that are kept."""
 MOST_LABELS = 100
@@ -107,10 +99,10 @@ class TextFile(OwnFile):
 @lru_cache(maxsize=4)
 def _read(path: str, sha256: str, text: str, label: str, rename: tuple[tuple[str, str], ...]) -> LabelledTexts:
     file = TextFile(path=path, sha256=sha256, text=text, label=label, rename=dict(rename))
-    table, misread = _table(file)
+    table, misread = read_table(file, wanted={text, label} - {""}, missing={label or "label"}, row="text and a label")
     columns = _columns(file, [str(name) for name in table.columns])
     found = table[[columns["text"], columns["label"]]].set_axis(["text", "label"], axis=1)
-    labels = found["label"].map(_label)
+    labels = found["label"].map(label_of)
     unknown = [name for name in file.rename if name not in set(labels)]
     if unknown:
         there = ", ".join(sorted(set(labels) - {""})[:20])
@@ -135,110 +127,6 @@ def _read(path: str, sha256: str, text: str, label: str, rename: tuple[tuple[str
         "misread": misread,
     }
     return LabelledTexts(kept, labels[keep].to_numpy(str), dropped)
-
-
-def _label(value: object) -> str:
-    """Return a label as text: 1, 1.0 and "1" are one, NaN and None are none."""
-    if value is None or value != value:
-        return ""
-    said = str(value).strip()
-    return re.sub(r"\.0+$", "", said) if re.fullmatch(r"-?\d+\.0+", said) else said
-
-
-def _table(file: TextFile) -> tuple[pd.DataFrame, int]:
-    """Return the file as a table, and how many of its lines were not in its encoding."""
-    from io import StringIO
-
-    import pandas as pd
-
-    content = file.content(prefer=(r"\.(csv|tsv|jsonl|ndjson|json|parquet)$",))
-    try:
-        if content.startswith(b"PAR1"):
-            return _parquet(content), 0
-        signs, misread = _decoded(file, content)
-        if signs.lstrip().startswith(("{", "[")):
-            lines = signs.lstrip()[:1] == "{"
-            return pd.read_json(StringIO(signs), lines=lines, dtype=False), misread
-        return _separated(file, signs), misread
-    except (ValueError, OSError, pd.errors.ParserError) as error:
-        if isinstance(error, SpecificationError):
-            raise
-        reason = " ".join(str(error).split()).rstrip(".")
-        raise SpecificationError(f"path: {file.name!r} cannot be read as a table: {reason}.") from None
-
-
-def _parquet(content: bytes) -> pd.DataFrame:
-    """Return the table; labels that Hugging Face's hub keeps as numbers come back by their names."""
-    import json
-    from io import BytesIO
-
-    import pyarrow.parquet
-
-    table = pyarrow.parquet.read_table(BytesIO(content))
-    said = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}"))
-    frame = table.to_pandas()
-    for column, kind in said.get("info", {}).get("features", {}).items():
-        if isinstance(kind, dict) and kind.get("_type") == "ClassLabel" and column in frame:
-            frame[column] = frame[column].map(dict(enumerate(kind["names"])))  # -1 says that there is none
-    return frame
-
-
-def _decoded(file: TextFile, content: bytes) -> tuple[str, int]:
-    """Return the signs of a file, and how many lines had to be read in another encoding than most."""
-    from charset_normalizer import from_bytes
-
-    try:
-        return content.decode("utf-8-sig"), 0
-    except UnicodeDecodeError:
-        pass
-    lines = content.split(b"\n")
-    others = sum(not _is_utf8(line) for line in lines)
-    if sum(_is_utf8(line) and not line.isascii() for line in lines) > others:  # pasted together from several sources
-        return "\n".join(line.decode("utf-8-sig" if _is_utf8(line) else "cp1252", "replace") for line in lines), others
-    best = from_bytes(content[:200_000]).best()
-    if best is None:
-        raise SpecificationError(f"path: {file.name!r} is not text; allowed: CSV, TSV, JSON lines, Parquet.")
-    signs = content.decode(best.encoding, "replace").lstrip("\ufeff")
-    return signs, signs.count("\ufffd")
-
-
-def _is_utf8(line: bytes) -> bool:
-    try:
-        line.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _separated(file: TextFile, signs: str) -> pd.DataFrame:
-    """Return a table of strings, by the separator with which its first lines have the same number of columns."""
-    import csv
-    from io import StringIO
-
-    import pandas as pd
-
-    if not signs.strip():
-        raise SpecificationError(f"path: {file.name!r} is empty; it needs a row for each text.")
-    first = signs.splitlines()[0]
-    wanted = {file.text, file.label} - {""}
-    separator = next(
-        (sign for sign in SEPARATORS if wanted and wanted <= {cell.strip().strip('"') for cell in first.split(sign)}),
-        max(SEPARATORS, key=first.count),
-    )
-    if separator not in first:
-        raise SpecificationError(
-            f"path: the first line of {file.name!r}, {first[:60]!r}, has one column; allowed: a text and a label, "
-            "separated by a comma, semicolon, tab or |."
-        )
-    return pd.read_csv(
-        StringIO(signs),
-        sep=separator,
-        dtype=str,
-        keep_default_na=False,
-        na_values={file.label or "label": ["", "NaN", "nan", "NA", "null", "None"]},
-        skipinitialspace=True,
-        quoting=csv.QUOTE_MINIMAL,
-    )
 
 
 def _columns(file: TextFile, names: list[str]) -> dict[str, str]:

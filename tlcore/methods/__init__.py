@@ -3,24 +3,34 @@
 A module of a family is imported without torch: what a form or a list needs is there in a blink.
 """
 
+from tlcore.methods.adaptive import JDOT, MEDA, EasyTL
+from tlcore.methods.adversarial import CDAN, DANN, IWAN, MCD, MDD
 from tlcore.methods.base import Method
 from tlcore.methods.baselines import BestFromScratch, FromScratch, LogisticRegression, Pooled, SmallNetwork, SourceOnly
+from tlcore.methods.choice import Auto
 from tlcore.methods.collaborative import CoNet, JointLightGCN, LightGCN
-from tlcore.methods.features import CORAL, DANN, MMD, FeatureExtraction
-from tlcore.methods.instances import KMM, NearestNeighbourSelection
+from tlcore.methods.components import BDA, JDA, JGSA, TCA
+from tlcore.methods.discrepancy import AFN, JMMD, MCC, MMD, DeepCORAL
+from tlcore.methods.features import CORAL, GFK, PCA, FeatureExtraction, OptimalTransport, SubspaceAlignment
+from tlcore.methods.instances import KLIEP, KMM, DensityRatio, DensitySelection, NearestNeighbourSelection, TrAdaBoost
+from tlcore.methods.meta import MAML, Prototypical, Reptile
 from tlcore.methods.parameters import (
+    BSS,
+    DELTA,
     L2SP,
     Adapters,
     BiasOnly,
+    CoTuning,
     DiscriminativeFineTune,
     FineTune,
     Frozen,
     GradualUnfreeze,
+    LinearProbeThenFineTune,
     LoRA,
     ULMFiT,
 )
 from tlcore.methods.recommenders import ALS, BPR, CMF, EASE, EMCDR, ItemKNN, JointEASE, Popularity
-from tlcore.methods.self_training import PseudoLabel
+from tlcore.methods.self_training import SHOT, PseudoLabel, Tent
 
 METHODS: dict[str, type[Method]] = {}
 
@@ -47,6 +57,7 @@ for _method in (
     Pooled,
     FineTune,
     Frozen,
+    LinearProbeThenFineTune,
     GradualUnfreeze,
     DiscriminativeFineTune,
     ULMFiT,
@@ -54,13 +65,45 @@ for _method in (
     LoRA,
     Adapters,
     L2SP,
+    DELTA,
+    BSS,
+    CoTuning,
+    Prototypical,
+    MAML,
+    Reptile,
     FeatureExtraction,
+    PCA,
+    SubspaceAlignment,
     CORAL,
+    GFK,
+    TCA,
+    JDA,
+    BDA,
+    JGSA,
+    OptimalTransport,
+    MEDA,
+    EasyTL,
+    JDOT,
     MMD,
+    JMMD,
+    DeepCORAL,
+    MCC,
+    AFN,
     DANN,
+    CDAN,
+    MCD,
+    MDD,
     KMM,
+    KLIEP,
+    DensityRatio,
+    DensitySelection,
     NearestNeighbourSelection,
+    TrAdaBoost,
+    IWAN,
     PseudoLabel,
+    SHOT,
+    Tent,
+    Auto,
     Popularity,
     ItemKNN,
     EASE,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -12,6 +12,7 @@ from tlcore.errors import SpecificationError, first_line
 
 if TYPE_CHECKING:
     import numpy as np
+    from pydantic.fields import FieldInfo
     from torch import Tensor, nn
 
     from tlcore.network import Network
@@ -20,9 +21,54 @@ if TYPE_CHECKING:
 Family = Literal["baseline", "parameter", "feature", "instance"]
 Setting = Literal["inductive", "transductive"]
 Task = Literal["classification", "ranking"]
+PENALTY_LAMBDA = 1e-4
+"""λ of a penalty when the experiment leaves it open."""
 FeatureMap = Callable[["np.ndarray"], "np.ndarray"]
 Predict = Callable[["np.ndarray"], "np.ndarray"]
 """Inputs (n, ...) to outputs (n, K), before any softmax."""
+
+
+class Classify(Protocol):
+    """A classifier that a scenario lends: it minimises  Σ wᵢ·L(yᵢ, f(rowᵢ))  in one go."""
+
+    def __call__(self, rows: np.ndarray, answers: np.ndarray, weights: np.ndarray | None = None) -> Predict:
+        """Rows (n, F), answers (n,) and weights (n,), or all alike, to what predicts; outputs are (m, K)."""
+        ...
+
+
+def _no_classifier(*_: Any, **__: Any) -> Predict:
+    raise TypeError("no classifier was lent")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the hooks in closed form may look at: those for φ, for wᵢ and for a solver's whole answer.
+
+    Attributes
+    ----------
+    source, target : Examples
+        The labelled examples; of the target those that the label budget bought, perhaps none. A solver whose sum
+        leaves the source out is shown none of it.
+    answers : int
+        K.
+    seed : int
+    unlabelled : np.ndarray, shape (m, ...)
+        Target examples without their answers.
+    classify : Classify
+        The scenario's classifier, for methods that need answers on the way.
+    """
+
+    source: Examples
+    target: Examples
+    answers: int
+    seed: int
+    unlabelled: np.ndarray
+    classify: Classify
+
+    @classmethod
+    def labelled(cls, source: Examples | None, target: Examples, answers: int, seed: int) -> Self:
+        """Return what a solver sees that needs labelled examples and nothing else."""
+        return cls(target[:0] if source is None else source, target, answers, seed, target.inputs[:0], _no_classifier)
 
 
 class Solution(NamedTuple):
@@ -42,6 +88,12 @@ class Batch:
         φ(x) of source examples and of unlabelled target examples.
     source_outputs, target_outputs : Tensor, shape (n, K)
         f(φ(x); θ), before the softmax.
+    source_answers : Tensor, shape (n,)
+        The answers of the source examples.
+    source_weights : Tensor, shape (n,)
+        Their wᵢ, with a mean of about one.
+    head : nn.Linear
+        From features to outputs.
     critic : nn.Module or None
         What `Method.critic` returned; it trains along with the network.
     progress : float
@@ -52,8 +104,41 @@ class Batch:
     target_features: Tensor
     source_outputs: Tensor
     target_outputs: Tensor
+    source_answers: Tensor
+    source_weights: Tensor
+    head: nn.Linear
     critic: nn.Module | None
     progress: float
+
+
+@dataclass
+class Present:
+    """What R sees of one step: the network, where it started, and the labelled rows it has just been through.
+
+    Attributes
+    ----------
+    network : Network
+    start : dict of str to Tensor
+        θ₀ by parameter name.
+    inputs : Tensor, shape (n, ...)
+    features : Tensor, shape (n, F)
+    answers : Tensor, shape (n,)
+    """
+
+    network: Network
+    start: dict[str, Tensor]
+    inputs: Tensor
+    features: Tensor
+    answers: Tensor
+
+    def at_start(self) -> tuple[Tensor, Tensor]:
+        """Return features (n, F) and outputs (n, K) of the same rows at θ₀, without gradients."""
+        import torch
+        from torch.func import functional_call
+
+        with torch.no_grad():
+            features, outputs = functional_call(self.network, self.start, (self.inputs,))
+        return features, outputs
 
 
 class Method(BaseModel):
@@ -79,12 +164,16 @@ class Method(BaseModel):
     """Whether φ is the source model's frozen body, so that only a new head is trained."""
     on_raw: ClassVar[bool] = False
     """Whether its solver is given raw features (`tlcore.scenarios.base.Scenario.raw`) instead of the inputs."""
+    data_alone: ClassVar[bool] = False
+    """Whether it chooses nothing but examples, φ and wᵢ, so that any classifier can stand for the loop's network."""
     small: ClassVar[bool] = False
     """Whether it trains the scenario's small network instead of the usual one."""
     chooses: ClassVar[bool] = False
-    """Whether it is the best of the scenario's ``candidates``, chosen within the label budget."""
+    """Whether it is the best of its `candidates`, chosen within the label budget."""
     needs_unlabelled: ClassVar[bool] = False
     """Whether it looks at unlabelled target examples."""
+    head_moves: ClassVar[bool] = True
+    """Whether the head trains where it may."""
     default_lambda: ClassVar[float] = 0.0
     """λ when the experiment leaves it open."""
     default_beta: ClassVar[float] = 0.0
@@ -95,6 +184,10 @@ class Method(BaseModel):
     )
     learning_rate: float = Field(5e-3, gt=0, le=1, description="Step size of Adam at the start of training.")
 
+    penalty: Literal["none", "l1", "l2"] = Field(
+        "none", description="A further R(θ): the sum of |θ|, or half that of θ², over what trains."
+    )
+
     @classmethod
     def configure(cls, settings: dict[str, Any]) -> Self:
         """Return the method with these settings, or raise a `SpecificationError` naming the one that is off."""
@@ -102,6 +195,35 @@ class Method(BaseModel):
             return cls(**settings)
         except ValidationError as error:
             raise SpecificationError(f"methods.{cls.name}.{first_line(error, list(cls.model_fields))}") from None
+
+    @classmethod
+    def form(cls) -> dict[str, FieldInfo]:
+        """Return the hyper-parameters that have an effect here, by name, for a form to ask for."""
+        looped = not (cls.chooses or cls.solve is not Method.solve)
+        both = {"source", "target"} <= set(cls.trains_on) and "inductive" in cls.serves
+        idle = {"source_share"} if not both else set()
+        idle |= set() if looped else {"learning_rate", "penalty", "source_share"}
+        return {name: field for name, field in cls.model_fields.items() if name not in idle}
+
+    @classmethod
+    def facts(cls) -> dict[str, Any]:
+        """Return what there is to know of the method without running it, as the command line lists it."""
+        usual, schema = cls(), cls.model_json_schema()["properties"]
+        return {
+            "family": cls.family,
+            "settings": list(cls.serves),
+            "tasks": list(cls.tasks),
+            "needs_source_data": usual.needs_source_data,
+            "needs_target_labels": "transductive" not in cls.serves,
+            "needs_unlabelled": cls.needs_unlabelled,
+            "parameters": {name: {k: v for k, v in schema[name].items() if k != "title"} for name in cls.form()},
+            "reference": cls.reference,
+        }
+
+    @property
+    def lambda_at_rest(self) -> float:
+        """λ when the experiment leaves it open."""
+        return self.default_lambda or (PENALTY_LAMBDA if self.penalty != "none" else 0.0)
 
     @property
     def needs_source_model(self) -> bool:
@@ -132,30 +254,51 @@ class Method(BaseModel):
         """Whether this method chooses the part behind a hook."""
         return getattr(type(self), hook) is not getattr(Method, hook)
 
+    def candidates(self, own: tuple[str, ...], usable: tuple[str, ...]) -> dict[str, Method]:
+        """Return the methods, by a name to report, of which one that ``chooses`` is the best.
+
+        ``own`` are the scenario's baselines without the source, ``usable`` all that can be used here in decent time.
+        """
+        return {}
+
+    @property
+    def criterion(self) -> str:
+        """By which of `tlcore.evaluation.unsupervised` it chooses where no labels are left to; empty: the first."""
+        return ""
+
     # The hooks, one for each part of the objective.
+
+    def meta_learn(
+        self, network: Network, inputs: Tensor, answers: Tensor, seed: int, should_stop: Callable[[], bool]
+    ) -> None:
+        """θ₀: learn a start from the source in a way of its own, in place, instead of training it on the source."""
 
     def trainable_groups(self, epoch: int, groups: int) -> int:
         """θ, frozen or not: how many of the network's groups, counted from the head, train in this epoch."""
         return groups
 
     def moves(self, name: str) -> bool:
-        """θ, frozen or not: whether a parameter of this name moves where its group trains; the head always does."""
+        """θ, frozen or not: whether a parameter of the body, by name, moves where its group trains."""
         return True
 
     def step_share(self, depth: int) -> float:
         """θ, frozen or not: how long a step of a group is, as a share of the head's, which has depth 0."""
         return 1.0
 
-    def feature_map(self, source: np.ndarray, target: np.ndarray) -> tuple[FeatureMap, FeatureMap] | None:
+    def feature_map(self, seen: Seen) -> tuple[FeatureMap, FeatureMap] | None:
         """φ: maps for source and for target rows, in closed form from both domains' features (n, F)."""
         return None
 
-    def weights(self, source: np.ndarray, target: np.ndarray) -> np.ndarray | None:
+    def weights(self, seen: Seen) -> np.ndarray | None:
         """wᵢ: one weight ≥ 0 for each source example, shape (n_source,), from both domains' features (n, F)."""
         return None
 
-    def regulariser(self, network: Network, start: dict[str, Tensor]) -> Tensor | None:
-        """R(θ), before its weight λ; ``start`` is θ₀ by parameter name."""
+    def note(self, seen: Seen) -> str:
+        """Say what a person should know of φ or wᵢ here, such as that they are approximate; empty: nothing."""
+        return ""
+
+    def regulariser(self, here: Present) -> Tensor | None:
+        """R(θ), before its weight λ, a scalar."""
         return None
 
     def network(self, network: Network, source: Examples | None, target: Examples) -> Network:
@@ -165,11 +308,8 @@ class Method(BaseModel):
         """
         return network
 
-    def solve(self, source: Examples | None, target: Examples, answers: int, seed: int) -> Solution:
-        """Return the minimiser where it has a closed form or a solver of its own, instead of the loop.
-
-        ``source`` is None unless the method trains on it; ``answers`` is K.
-        """
+    def solve(self, seen: Seen) -> Solution:
+        """Return the minimiser where it has a closed form or a solver of its own, instead of the loop."""
         raise TypeError(f"{self.name} is minimised by the loop")
 
     def critic(self, features: int, classes: int) -> nn.Module | None:

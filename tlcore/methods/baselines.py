@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from pydantic import Field
 
-from tlcore.methods.base import Method, Solution
-
-if TYPE_CHECKING:
-    from tlcore.scenarios.base import Examples
+from tlcore.methods.base import Method, Seen, Solution
 
 
 class FromScratch(Method):
@@ -20,6 +15,7 @@ class FromScratch(Method):
     """
 
     name = "from_scratch"
+    data_alone = True
     family = "baseline"
     serves = ("inductive",)
 
@@ -32,6 +28,7 @@ class SourceOnly(Method):
     """
 
     name = "source_only"
+    data_alone = True
     family = "baseline"
     starts_from = "source"
     trains_on = ("source",)
@@ -49,6 +46,7 @@ class Pooled(Method):
     """
 
     name = "pooled"
+    data_alone = True
     family = "baseline"
     serves = ("inductive",)
     trains_on = ("source", "target")
@@ -66,6 +64,7 @@ class SmallNetwork(FromScratch):
     """
 
     name = "small_network"
+    data_alone = False
     tasks = ("classification",)
     reference = "Kim, EMNLP 2014"
     small = True
@@ -86,19 +85,20 @@ class LogisticRegression(Method):
 
     folds: int = Field(5, ge=2, le=20, description="Parts of the cross-validation that chooses C.")
 
-    def solve(self, source: Examples | None, target: Examples, answers: int, seed: int) -> Solution:
+    def solve(self, seen: Seen) -> Solution:
         """Fit; an answer without an example is never given."""
         from sklearn.linear_model import LogisticRegression as Fit
         from sklearn.linear_model import LogisticRegressionCV
         from sklearn.model_selection import StratifiedKFold
 
+        target, answers = seen.target, seen.answers
         kinds, counts = np.unique(target.answers, return_counts=True)
         folds = min(self.folds, int(counts.min()))
         if folds < 3:
             fitted = Fit(C=10.0, max_iter=2000).fit(target.inputs, target.answers)
             strength = 10.0
         else:
-            parts = StratifiedKFold(folds, shuffle=True, random_state=seed)
+            parts = StratifiedKFold(folds, shuffle=True, random_state=seen.seed)
             fitted = LogisticRegressionCV(
                 Cs=np.logspace(-2, 3, 6),
                 l1_ratios=(0.0,),
@@ -129,3 +129,9 @@ class BestFromScratch(Method):
     family = "baseline"
     serves = ("inductive",)
     chooses = True
+
+    def candidates(self, own: tuple[str, ...], usable: tuple[str, ...]) -> dict[str, Method]:
+        """The scenario's."""
+        from tlcore.methods import METHODS
+
+        return {name: METHODS[name]() for name in own}

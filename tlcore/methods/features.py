@@ -1,16 +1,13 @@
-"""Feature transfer: a space φ in which the domains meet, found in closed form or by a loss during training."""
+"""Feature transfer: a space φ in which the domains meet, found in closed form."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import Field
 
-from tlcore.methods.base import Batch, FeatureMap, Method
-
-if TYPE_CHECKING:
-    from torch import Tensor, nn
+from tlcore.methods.base import FeatureMap, Method, Seen
+from tlcore.methods.components import Mapped, Moved, principal
+from tlcore.methods.kernels import squared_distances
 
 
 class FeatureExtraction(Method):
@@ -25,6 +22,7 @@ class FeatureExtraction(Method):
     """
 
     name = "feature_extraction"
+    data_alone = True
     family = "feature"
     serves = ("inductive",)
     reference = "Sharif Razavian et al., CVPR workshops 2014"
@@ -33,7 +31,104 @@ class FeatureExtraction(Method):
     learning_rate: float = Field(2e-2, gt=0, le=1, description="Step size of Adam at the start of training.")
 
 
-class CORAL(Method):
+INNER, OUTER = 200, 10
+"""Steps of Sinkhorn's algorithm, and how often what keeps classes apart is found anew."""
+
+
+class PCA(Mapped):
+    """φ(z) = Pᵀ(z − μ), the d directions of largest variance of both domains together.
+
+    Knows of no domains; what it leaves out is noise, if one is lucky. The plain rival of every map here.
+
+    References
+    ----------
+    Hotelling, Analysis of a complex of statistical variables into principal components, Journal of Educational
+    Psychology 1933.
+    """
+
+    name = "pca"
+    reference = "Hotelling, J. Educ. Psychol. 1933"
+
+    def feature_map(self, seen: Seen) -> tuple[FeatureMap, FeatureMap]:
+        """Return one map for both domains, (n, F) to (n, d)."""
+        both = np.concatenate([seen.source.inputs, seen.unlabelled])
+        mean = both.mean(0)
+        directions = principal(both - mean, self.dimensions)
+        return (lambda rows: (rows - mean) @ directions,) * 2
+
+
+class SubspaceAlignment(Mapped):
+    """φ(z) = (z − μ_S)·P_S·P_Sᵀ·P_T for the source, (z − μ_T)·P_T for the target.
+
+    P are a domain's d principal directions (F, d); the source's are turned into those of the target. Cheap, with one
+    number to choose: large d keeps noise, small d loses classes.
+
+    References
+    ----------
+    Fernando, Habrard, Sebban & Tuytelaars, Unsupervised visual domain adaptation using subspace alignment, ICCV 2013.
+    """
+
+    name = "subspace_alignment"
+    reference = "Fernando et al., ICCV 2013"
+
+    def feature_map(self, seen: Seen) -> tuple[FeatureMap, FeatureMap]:
+        """Return the maps of source and target rows, both (n, F) to (n, d)."""
+        mean_source, mean_target = seen.source.inputs.mean(0), seen.unlabelled.mean(0)
+        of_source = principal(seen.source.inputs - mean_source, self.dimensions)
+        of_target = principal(seen.unlabelled - mean_target, self.dimensions)
+        aligned = of_source @ of_source.T @ of_target
+        return lambda rows: (rows - mean_source) @ aligned, lambda rows: (rows - mean_target) @ of_target
+
+
+class GFK(Mapped):
+    """φ(z) = (z − μ)·G^½,  G = ∫₀¹ Φ(t)Φ(t)ᵀ dt  along the geodesic Φ from the source's to the target's subspace.
+
+    The geodesic flow kernel compares two rows in all subspaces between those of the two domains' d principal
+    directions at once. In closed form from the angles between them; μ is a domain's own mean.
+
+    References
+    ----------
+    Gong, Shi, Sha & Grauman, Geodesic flow kernel for unsupervised domain adaptation, CVPR 2012.
+    """
+
+    name = "gfk"
+    reference = "Gong et al., CVPR 2012"
+
+    dimensions: int = Field(20, ge=1, le=4096, description="d, dimensions of each domain's subspace; at most F/2.")
+
+    def feature_map(self, seen: Seen) -> tuple[FeatureMap, FeatureMap]:
+        """Return the maps of source and target rows, both (n, F) to (n, 2d)."""
+        mean_source, mean_target = seen.source.inputs.mean(0), seen.unlabelled.mean(0)
+        dimensions = min(self.dimensions, max(1, seen.unlabelled.shape[1] // 2))
+        root = geodesic_root(
+            principal(seen.source.inputs - mean_source, dimensions),
+            principal(seen.unlabelled - mean_target, dimensions),
+        )
+        return lambda rows: (rows - mean_source) @ root, lambda rows: (rows - mean_target) @ root
+
+
+def geodesic_root(start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """Return R (F, 2d) with R·Rᵀ = ∫₀¹ Φ(t)Φ(t)ᵀ dt between two subspaces with orthonormal columns (F, d).
+
+    With principal angles θ, P₁ = start·U the principal vectors and Q those orthogonal to the start::
+
+        G = [P₁ Q] ½·[[1 + sin2θ/2θ, (1 − cos2θ)/2θ], [(1 − cos2θ)/2θ, 1 − sin2θ/2θ]] [P₁ Q]ᵀ
+    """
+    left, cosines, right = np.linalg.svd(start.T @ end)
+    angles = np.arccos(cosines.clip(-1, 1))
+    first = start @ left
+    beside = end @ right.T - first * cosines
+    second = beside / np.maximum(np.linalg.norm(beside, axis=0), 1e-12)
+    ratio = np.sinc(2 * angles / np.pi)  # sin2θ / 2θ
+    mixed = np.sin(angles) * np.sinc(angles / np.pi)  # (1 − cos2θ) / 2θ
+    blocks = np.stack([np.stack([1 + ratio, mixed], -1), np.stack([mixed, 1 - ratio], -1)], -2) / 2
+    values, vectors = np.linalg.eigh(blocks)
+    roots = vectors * np.sqrt(values.clip(0))[:, None, :]
+    one, two = (first * roots[:, 0, k] + second * roots[:, 1, k] for k in (0, 1))
+    return np.concatenate([one, two], axis=1)
+
+
+class CORAL(Moved):
     """φ(z) = (z − μ_S)·C_S^(−½)·C_T^(½) + μ_T for source features z, φ(z) = z for the target's.
 
     Source features take the target's mean and covariance, then a new head learns from them (and from target labels,
@@ -46,17 +141,12 @@ class CORAL(Method):
     """
 
     name = "coral"
-    family = "feature"
     reference = "Sun, Feng & Saenko, AAAI 2016"
-    trains_on = ("source", "target")
-    on_features = True
-    needs_unlabelled = True
-
-    learning_rate: float = Field(2e-2, gt=0, le=1, description="Step size of Adam at the start of training.")
     shrinkage: float = Field(0.01, gt=0, le=1, description="Share of the mean variance added to each variance.")
 
-    def feature_map(self, source: np.ndarray, target: np.ndarray) -> tuple[FeatureMap, FeatureMap]:
+    def feature_map(self, seen: Seen) -> tuple[FeatureMap, FeatureMap]:
         """Return the map of source rows and the identity for target rows, both (n, F) to (n, F)."""
+        source, target = seen.source.inputs, seen.unlabelled
         mean_source, mean_target = source.mean(0), target.mean(0)
         colouring = _power(self._covariance(source), -0.5) @ _power(self._covariance(target), 0.5)
         return lambda rows: (rows - mean_source) @ colouring + mean_target, lambda rows: rows
@@ -73,92 +163,86 @@ def _power(covariance: np.ndarray, exponent: float) -> np.ndarray:
     return (vectors * values.clip(1e-12) ** exponent) @ vectors.T
 
 
-class MMD(Method):
-    """Σ L(y, f(φ(x); θ)) + β·MMD²(φ(X_S), φ(X_T)) from θ₀ = the source model: draw the domains' features together.
+class OptimalTransport(Moved):
+    """φ(sᵢ) = Σⱼ γᵢⱼ·tⱼ / Σⱼ γᵢⱼ: each source row moves to where the cheapest plan γ takes it; target rows stay.
 
-    With a kernel k,  MMD² = mean k(s, s′) + mean k(t, t′) − 2·mean k(s, t): zero exactly when the domains share one
-    feature distribution. k is a sum of Gaussian kernels whose widths are ``2^i`` times the mean squared distance in
-    the batch, i = −2 … 2. Use it when the classes are shared and about equally frequent in both domains; with other
-    class frequencies, aligning the domains as wholes mixes up classes.
-
-    References
-    ----------
-    Long, Cao, Wang & Jordan, Learning transferable features with deep adaptation networks, ICML 2015.
-    """
-
-    name = "mmd"
-    family = "feature"
-    reference = "Long et al., ICML 2015"
-    starts_from = "source"
-    trains_on = ("source", "target")
-    needs_unlabelled = True
-    default_beta = 1.0
-
-    def transfer_loss(self, batch: Batch) -> Tensor:
-        """MMD² of the batch's features, a scalar ≥ 0."""
-        return squared_mmd(batch.source_features, batch.target_features)
-
-
-def squared_mmd(source: Tensor, target: Tensor) -> Tensor:
-    """Biased estimate of MMD² between rows (n, F) and (m, F), ≥ 0.
+    γ = argmin  Σ γᵢⱼ·‖sᵢ − tⱼ‖² + ε·Σ γ·log γ + η·Σⱼ Σ_c ‖γ(rows of class c, j)‖₁^½  over plans with uniform
+    margins; costs are divided by their mean. The last part keeps source rows of different classes from meeting in
+    one target row. A row that was not there moves as its nearest does. It needs about equal class frequencies in both
+    domains. Up to ``batch`` rows of a domain exact, beyond from plans between random batches, each row in
+    ``passes`` of them, which is an approximation and blurs (Fatras et al., AISTATS 2020).
 
     References
     ----------
-    Gretton, Borgwardt, Rasch, Schölkopf & Smola, A kernel two-sample test, JMLR 2012.
-    """
-    import torch
-
-    both = torch.cat([source, target])
-    norms = both.square().sum(1)
-    distances = (norms[:, None] + norms[None, :] - 2 * both @ both.T).clamp(min=0)
-    width = distances.detach().mean().clamp(min=1e-12)
-    kernel = torch.stack([torch.exp(-distances / (width * 2.0**i)) for i in range(-2, 3)]).mean(0)
-    n = len(source)
-    return kernel[:n, :n].mean() + kernel[n:, n:].mean() - 2 * kernel[:n, n:].mean()
-
-
-class DANN(Method):
-    """Σ L(y, f(φ(x); θ)) + β·L_T,  L_T = −min over critics of the error in telling the domains apart by φ(x).
-
-    A critic d learns to tell source from target features; the network learns to fool it through a reversed gradient,
-    whose strength grows with training progress p as  2/(1 + e^(−10p)) − 1. The recorded L_T is the critic's
-    cross-entropy: near log 2 = 0.69, the domains can no longer be told apart. Powerful on large shifts, but moody:
-    look at several seeds.
-
-    References
-    ----------
-    Ganin et al., Domain-adversarial training of neural networks, JMLR 2016.
+    Courty, Flamary, Tuia & Rakotomamonjy, Optimal transport for domain adaptation, IEEE TPAMI 2017.
     """
 
-    name = "dann"
-    family = "feature"
-    reference = "Ganin et al., JMLR 2016"
-    starts_from = "source"
-    trains_on = ("source", "target")
-    needs_unlabelled = True
-    default_beta = 1.0
+    name = "optimal_transport"
+    tasks = ("classification",)
+    reference = "Courty et al., IEEE TPAMI 2017"
 
-    learning_rate: float = Field(5e-4, gt=0, le=1, description="Step size of Adam at the start of training.")
-    critic_width: int = Field(64, ge=1, le=4096, description="Hidden units in each of the critic's two layers.")
+    entropy: float = Field(0.05, gt=0, le=1e3, description="ε, how blurred the plan is, as a share of the mean cost.")
+    class_weight: float = Field(0.1, ge=0, le=1e3, description="η, what keeps classes apart, as a share of it.")
+    batch: int = Field(2000, ge=10, le=20_000, description="Rows of a domain in one plan, at most.")
+    passes: int = Field(1, ge=1, le=100, description="Random batches that a source row is in, where there are several.")
 
-    def critic(self, features: int, classes: int) -> nn.Module:
-        """Return two hidden layers and one output: how much a row looks like the source's."""
-        from torch import nn
+    def note(self, seen: Seen) -> str:
+        """Whether the plan is put together from batches."""
+        most = max(len(seen.source), len(seen.unlabelled))
+        return f"approximate: plans between batches of {self.batch:,} rows" if most > self.batch else ""
 
-        width = self.critic_width
-        return nn.Sequential(
-            nn.Linear(features, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 1)
-        )
+    def feature_map(self, seen: Seen) -> tuple[FeatureMap, FeatureMap]:
+        """Return the map of source rows and the identity for target rows, both (n, F) to (n, F)."""
+        source, target = seen.source.inputs, seen.unlabelled
+        moved = np.zeros_like(source)
+        pairs = batches(len(source), len(target), self.batch, self.passes, seen.seed)
+        for mine, theirs in pairs:
+            plan = self.plan(source[mine], target[theirs], seen.source.answers[mine])
+            moved[mine] += plan @ target[theirs] / plan.sum(1, keepdims=True)
+        moved /= np.bincount(np.concatenate([mine for mine, _ in pairs]), minlength=len(source))[:, None]
 
-    def transfer_loss(self, batch: Batch) -> Tensor:
-        """Cross-entropy of the critic, a scalar; its gradient arrives in the features reversed."""
-        import torch
-        from torch.nn.functional import binary_cross_entropy_with_logits
+        def transport(rows: np.ndarray) -> np.ndarray:
+            if np.array_equal(rows, source):
+                return moved
+            from sklearn.neighbors import NearestNeighbors
 
-        from tlcore.gradient import reverse_gradient
+            nearest = NearestNeighbors(n_neighbors=1).fit(source).kneighbors(rows, return_distance=False)[:, 0]
+            return np.asarray(rows + moved[nearest] - source[nearest])
 
-        assert batch.critic is not None
-        strength = 2 / (1 + np.exp(-10 * batch.progress)) - 1
-        features = reverse_gradient(torch.cat([batch.source_features, batch.target_features]), float(strength))
-        domain = torch.cat([torch.ones(len(batch.source_features)), torch.zeros(len(batch.target_features))])
-        return binary_cross_entropy_with_logits(batch.critic(features).squeeze(1), domain.to(features.device))
+        return transport, lambda rows: rows
+
+    def plan(self, source: np.ndarray, target: np.ndarray, answers: np.ndarray) -> np.ndarray:
+        """Return γ (n, m)."""
+        from ot import sinkhorn
+
+        cost = squared_distances(source, target)
+        cost /= max(cost.mean(), 1e-300)
+        one, other = (np.full(len(rows), 1 / len(rows)) for rows in (source, target))
+        kinds = np.eye(1 + answers.max())[answers]
+        plan = sinkhorn(one, other, cost, self.entropy, numItermax=INNER, warn=False)
+        for _ in range(OUTER if self.class_weight else 0):  # the concave last part, linear about the plan so far
+            together = kinds.T @ plan + 1e-3
+            plan = sinkhorn(
+                one,
+                other,
+                cost + self.class_weight * (kinds @ (0.5 / np.sqrt(together))),
+                self.entropy,
+                numItermax=INNER,
+                warn=False,
+            )
+        return np.asarray(plan)
+
+
+def batches(n: int, m: int, size: int, passes: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return pairs of source and target rows so that no part is larger than ``size``: all of both if they fit.
+
+    Each source row is in ``passes`` of them.
+    """
+    if max(n, m) <= size:
+        return [(np.arange(n), np.arange(m))]
+    rng = np.random.default_rng(seed)
+    pairs = []
+    for _ in range(passes):
+        for mine in np.array_split(rng.permutation(n), -(-n // size)):
+            pairs.append((mine, rng.choice(m, min(size, m), replace=False)))
+    return pairs

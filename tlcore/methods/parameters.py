@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from tlcore.methods.base import Method
+from tlcore.methods.base import Method, Present
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -198,6 +198,28 @@ class Adapters(FineTune):
         return network
 
 
+class LinearProbeThenFineTune(FineTune):
+    """Σ_target L(y, f(x; θ)) from θ₀ = the source model; only the head for ``probe_epochs``, then all of θ.
+
+    A head that fits first does not distort the features with large, random steps; keeps more of what the source
+    taught than `FineTune`, most of all out of distribution. `GradualUnfreeze` with all groups at once.
+
+    References
+    ----------
+    Kumar, Raghunathan, Jones, Ma & Liang, Fine-tuning can distort pretrained features and underperform
+    out-of-distribution, ICLR 2022.
+    """
+
+    name = "linear_probe_then_fine_tune"
+    reference = "Kumar et al., ICLR 2022"
+
+    probe_epochs: int = Field(10, ge=1, le=1000, description="Epochs in which only the head trains.")
+
+    def trainable_groups(self, epoch: int, groups: int) -> int:
+        """The head, then all."""
+        return 1 if epoch < self.probe_epochs else groups
+
+
 class L2SP(FineTune):
     """Σ_target L(y, f(x; θ)) + λ·½‖θ − θ₀‖²  from θ₀ = the source model: fine-tuning on a leash.
 
@@ -213,10 +235,86 @@ class L2SP(FineTune):
     reference = "Li, Grandvalet & Davoine, ICML 2018"
     default_lambda = 0.01
 
-    def regulariser(self, network: Network, start: dict[str, Tensor]) -> Tensor:
+    def regulariser(self, here: Present) -> Tensor:
         """½‖θ − θ₀‖², a scalar."""
-        squares = [(now - start[name]).square().sum() for name, now in network.named_parameters()]
+        squares = [(now - here.start[name]).square().sum() for name, now in here.network.named_parameters()]
         total = squares[0]
         for square in squares[1:]:
             total = total + square
         return total / 2
+
+
+class DELTA(FineTune):
+    """Σ_target L + λ·½ Σ‖φ(x) − φ₀(x)‖² / Σ‖φ₀(x)‖²  from θ₀ = the source model, φ₀ its body.
+
+    Holds behaviour, not parameters: features of the target's own rows stay near those of the source model. The paper
+    weighs each channel by how much the source model needs it; here all count alike. Use it where `L2SP` would:
+    few labels, similar domains.
+
+    References
+    ----------
+    Li et al., DELTA: deep learning transfer using feature map with attention for convolutional networks, ICLR 2019.
+    """
+
+    name = "delta"
+    reference = "Li et al., ICLR 2019"
+    default_lambda = 0.1
+
+    def regulariser(self, here: Present) -> Tensor:
+        """½‖φ(x) − φ₀(x)‖² in units of φ₀'s mean square, a scalar."""
+        start, _ = here.at_start()
+        return (here.features - start).square().sum() / (2 * start.square().sum().clamp(min=1e-12))
+
+
+class BSS(FineTune):
+    """Σ_target L + λ·Σ of the k smallest σ² of the batch's features (n, F) from θ₀ = the source model.
+
+    Batch spectral shrinkage: directions in which features hardly vary carry what the target cannot use; they are shrunk
+    away rather than fine-tuned. Adds to any fine-tuning, most with few labels.
+
+    References
+    ----------
+    Chen, Wang, Fu, Long & Wang, Catastrophic forgetting meets negative transfer: batch spectral shrinkage for safe
+    transfer learning, NeurIPS 2019.
+    """
+
+    name = "bss"
+    reference = "Chen et al., NeurIPS 2019"
+    default_lambda = 1e-3
+
+    smallest: int = Field(1, ge=1, le=1000, description="k, how many singular values are shrunk.")
+
+    def regulariser(self, here: Present) -> Tensor:
+        """Σ of the k smallest squared singular values, a scalar."""
+        import torch
+
+        return torch.linalg.svdvals(here.features)[-self.smallest :].square().sum()
+
+
+class CoTuning(FineTune):
+    """Σ_target L + λ·mean of  −Σ_k p(k | y)·log softmax(W₀φ(x) + b₀)_k  from θ₀ = the source model.
+
+    The source's own head W₀, which fine-tuning forgets, goes on answering: features must keep to what the source model
+    says of each target answer y. p(k | y) is the mean of the source model's answers to the batch's rows of y. For
+    targets with other classes than the source's. The paper trains W₀ along and calibrates p; here both stay.
+
+    References
+    ----------
+    You, Kou, Long & Wang, Co-tuning for transfer learning, NeurIPS 2020.
+    """
+
+    name = "co_tuning"
+    reference = "You et al., NeurIPS 2020"
+    tasks = ("classification",)
+    default_lambda = 1.0
+
+    def regulariser(self, here: Present) -> Tensor:
+        """The cross-entropy, a scalar."""
+        import torch
+        from torch.nn.functional import linear
+
+        told = here.at_start()[1].softmax(1)
+        same = (here.answers[:, None] == here.answers[None, :]).to(told.dtype)
+        related = (same / same.sum(1, keepdim=True)) @ told
+        logs = linear(here.features, here.start["head.weight"], here.start["head.bias"]).log_softmax(1)
+        return -torch.sum(related * logs, dim=1).mean()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from tlcore.methods.base import Family, Method, Predict, Solution
+from tlcore.methods.base import Family, Method, Predict, Seen, Solution
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -31,14 +31,14 @@ class _Recommender(Method):
     serves = ("inductive",)
     tasks = ("ranking",)
 
-    def solve(self, source: Examples | None, target: Examples, answers: int, seed: int) -> Solution:
+    def solve(self, seen: Seen) -> Solution:
         """Fit the choices of the domains that the method trains on."""
-        chosen = self.choices(source, target, answers)
-        return Solution(_or_popular(self.fit(chosen, seed), np.diff(chosen.indptr), target, answers))
+        chosen = self.choices(seen.source, seen.target, seen.answers)
+        return Solution(_or_popular(self.fit(chosen, seen.seed), np.diff(chosen.indptr), seen.target, seen.answers))
 
-    def choices(self, source: Examples | None, target: Examples, answers: int) -> csr_matrix:
+    def choices(self, source: Examples, target: Examples, answers: int) -> csr_matrix:
         """Return X."""
-        return _matrix([target] if source is None else [source, target], answers)
+        return _matrix([source, target], answers)
 
     @abstractmethod
     def fit(self, chosen: csr_matrix, seed: int) -> Predict:
@@ -153,9 +153,8 @@ class JointEASE(EASE):
 
     source_weight: float = Field(0.5, ge=0, le=10, description="w, how much an interaction of the source counts.")
 
-    def choices(self, source: Examples | None, target: Examples, answers: int) -> csr_matrix:
+    def choices(self, source: Examples, target: Examples, answers: int) -> csr_matrix:
         """Return X with the source's choices as w."""
-        assert source is not None
         return _matrix([source, target], answers, [self.source_weight, 1.0])
 
 
@@ -247,9 +246,9 @@ class EMCDR(ALS):
         """The mapping is learned on users in both domains."""
         return True
 
-    def solve(self, source: Examples | None, target: Examples, answers: int, seed: int) -> Solution:
+    def solve(self, seen: Seen) -> Solution:
         """Factorise, map, mix."""
-        assert source is not None
+        source, target, answers, seed = seen.source, seen.target, seen.answers, seen.seed
         users = 1 + int(max(source.inputs.max(), target.inputs.max()))
         there, here = (_matrix([domain], answers, users=users) for domain in (source, target))
         elsewhere, known = np.diff(there.indptr), np.diff(here.indptr)

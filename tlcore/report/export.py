@@ -45,12 +45,17 @@ th, td { padding: .3rem .7rem; border-bottom: 1px solid #ddd; text-align: left; 
 
 
 def save_folder(results: Results, folder: Path) -> Path:
-    """Write ``spec.yaml``, ``environment.json``, ``trials.csv`` and ``verdicts.json``, and return the folder."""
+    """Write ``spec.yaml``, ``environment.json``, ``trials.csv`` and ``verdicts.json``, and return the folder.
+
+    Where a person brought the data, ``predictions.csv`` says what each trial answered to each test example.
+    """
     make_folder(folder)
     _write(folder / "spec.yaml", results.experiment.to_yaml())
     _write(folder / "environment.json", _json(environment()))
     _write(folder / "trials.csv", results.trials.to_csv(index=False))
     _write(folder / "verdicts.json", _json(rows(results.verdicts)))
+    if results.experiment.where.own and len(results.predictions):
+        _write(folder / "predictions.csv", results.predictions.to_csv(index=False))
     return folder
 
 

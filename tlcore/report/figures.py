@@ -179,6 +179,37 @@ def learning_curves(curves: pd.DataFrame, labels: dict[str, str], epoch_label: s
     return _quiet(figure, height=300)
 
 
+def weights(table: pd.DataFrame, looks: dict[str, dict[str, str]], label: str, share_label: str) -> go.Figure:
+    """Draw the weight of source examples, the heaviest first, over the share of them: where it is one, all count alike.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows of one budget, as `tlcore.results.Results.source_weights`; seeds are taken together.
+    looks : dict
+        As `look`.
+    label, share_label : str
+        Titles of the axes.
+    """
+    import numpy as np
+
+    figure = go.Figure()
+    for method, rows in table.groupby("method", sort=False):
+        heaviest = np.sort(rows["weight"].to_numpy(float))[::-1]
+        shares = np.linspace(0, 1, min(len(heaviest), 400))
+        figure.add_scatter(
+            x=shares,
+            y=heaviest[np.round(shares * (len(heaviest) - 1)).astype(int)],
+            name=str(method),
+            mode="lines",
+            line={"color": looks[str(method)]["color"], "shape": "hv"},
+        )
+    figure.add_hline(1, line={"color": GREY, "dash": "dot", "width": 1})
+    figure.update_yaxes(title=label, rangemode="tozero")
+    figure.update_xaxes(title=share_label, tickformat=".0%")
+    return _quiet(figure, height=320)
+
+
 def confusion(matrix: np.ndarray, classes: tuple[str, ...], truth_label: str, predicted_label: str) -> go.Figure:
     """Draw a confusion matrix (K, K) as shares of each true class, the counts in the cells."""
     shares = matrix / matrix.sum(1, keepdims=True).clip(1)

@@ -1,6 +1,7 @@
 """The scenarios by name."""
 
 from tlcore.scenarios.base import Scenario
+from tlcore.scenarios.features import OwnFeatures
 from tlcore.scenarios.recommendation import Films, Ratings
 from tlcore.scenarios.text import OwnTexts, Sentiment, Topics
 from tlcore.scenarios.vision import Digits
@@ -21,5 +22,5 @@ def register(scenario: type[Scenario]) -> type[Scenario]:
     return scenario
 
 
-for _scenario in (Digits, Sentiment, Topics, Films, Ratings, OwnTexts):
+for _scenario in (Digits, Sentiment, Topics, Films, Ratings, OwnTexts, OwnFeatures):
     register(_scenario)

@@ -23,12 +23,17 @@ if TYPE_CHECKING:
     from tlcore.results import Explanation
 
 
+UNKNOWN = -1
+"""The answer of an example of which none is known."""
 TaskLoss = Callable[["Tensor", "Tensor"], "Tensor"]
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Inputs (n, ...), float32 or for what is looked up int64, and what is known of their answers (n,) as int64."""
+    """Inputs (n, ...), float32 or for what is looked up int64, and what is known of their answers (n,) as int64.
+
+    Rows of a table may be a sparse matrix (n, F); what is typed as an array then has fewer of its abilities.
+    """
 
     inputs: np.ndarray
     answers: np.ndarray
@@ -36,7 +41,7 @@ class Examples:
     def __len__(self) -> int:
         return len(self.answers)
 
-    def __getitem__(self, rows: np.ndarray) -> Examples:
+    def __getitem__(self, rows: np.ndarray | slice) -> Examples:
         return Examples(self.inputs[rows], self.answers[rows])
 
 
@@ -148,6 +153,14 @@ class Scenario(BaseModel, ABC):
         """Names of the answers, where they are few."""
         return ()
 
+    @property
+    def classifies_with(self) -> str:
+        """Which of `tlcore.classifiers` answers from a method's φ; empty: the loop's network does.
+
+        Named where the inputs are features already: then φ starts at the inputs, not at a source model's body.
+        """
+        return ""
+
     def settled(self, domains: Domains) -> Self:
         """Return the same scenario with what the data decide about it, so that a run can be shown without them."""
         return self
@@ -155,6 +168,10 @@ class Scenario(BaseModel, ABC):
     @abstractmethod
     def domains(self, source: Any, target: Any) -> Domains:
         """Load both domains, given by name or as `own` files, and split the target, the same way each time."""
+
+    def transductive(self, source: Any, target: Any) -> Domains:
+        """Load both domains for the transductive setting: as `domains`, unless there all of the target is scored."""
+        return self.domains(source, target)
 
     def refusal(self, method: Method, domains: Domains) -> str:
         """Return why a method cannot be used between these domains, in half a sentence; empty if it can."""

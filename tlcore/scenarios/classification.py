@@ -9,7 +9,7 @@ import numpy as np
 
 from tlcore.evaluation.metrics import CLASSIFICATION, DECOMPOSABLE, classification_metrics, example_scores
 from tlcore.methods.base import Predict
-from tlcore.scenarios.base import Domains, Examples, Scenario, TaskLoss
+from tlcore.scenarios.base import UNKNOWN, Domains, Examples, Scenario, TaskLoss
 
 SPLIT_SEED = 20_100_410  # the same for every method, budget and seed, so that all meet the same test examples
 VALIDATION_SHARE = 0.2
@@ -31,7 +31,7 @@ class Classification(Scenario):
         """Label ``budget`` examples of each class; from `validate_from` a class on, hold some of them out."""
         held_out = round(budget * VALIDATION_SHARE) if budget >= self.validate_from else 0
         training, validation = [np.empty(0, int)], [np.empty(0, int)]
-        for kind in np.unique(pool.answers):
+        for kind in np.unique(pool.answers[pool.answers != UNKNOWN]):
             order = np.random.default_rng([seed, kind]).permutation(np.flatnonzero(pool.answers == kind))
             training.append(order[: budget - held_out])
             validation.append(order[budget - held_out : budget])
@@ -60,7 +60,10 @@ class Classification(Scenario):
     def evaluate(
         self, predict: Predict, domains: Domains, training: Examples
     ) -> tuple[dict[str, float], dict[str, np.ndarray]]:
-        """Return the classification metrics of softmax(outputs), and what pairs the trials."""
+        """Return the classification metrics of softmax(outputs), and what pairs the trials.
+
+        Test examples without a known answer are answered and not scored; where all are, there is no metric.
+        """
         from scipy.special import softmax
 
         test = domains.test
@@ -68,9 +71,13 @@ class Classification(Scenario):
         examples = {
             "truth": test.answers.astype(np.int16),
             "predicted": probabilities.argmax(1).astype(np.int16),
-            **{name: score.astype(np.float32) for name, score in example_scores(probabilities, test.answers).items()},
         }
-        return classification_metrics(probabilities, test.answers), examples
+        known = test.answers != UNKNOWN
+        if not known.any():
+            return {}, examples
+        probabilities, answers = probabilities[known], test.answers[known]
+        scores = {name: score.astype(np.float32) for name, score in example_scores(probabilities, answers).items()}
+        return classification_metrics(probabilities, answers), examples | scores
 
 
 def split_target(source: Examples, target: Examples, test_size: int) -> Domains:

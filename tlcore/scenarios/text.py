@@ -124,6 +124,10 @@ class Texts(Classification):
             return "learns its answers from source texts, and pretraining is all there is of the source"
         if "source" in method.trains_on and method.starts_from == "random" and not (self.whole or method.on_features):
             return "trains the encoder from a random start on both domains; say whole=true if the hours are there"
+        by_itself = method.overrides("transfer_loss") and "source" not in method.trains_on
+        trains_body = method.trainable_groups(10**6, 10**3) > 2
+        if by_itself and trains_body and "transductive" in method.serves and not self.whole:
+            return "trains the encoder on all unlabelled target texts; say whole=true if the hours are there"
         return ""
 
     def cost(self, method: Method, budget: int, domains: Domains) -> float | None:
