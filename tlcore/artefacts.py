@@ -15,6 +15,7 @@ from tlcore.errors import SpecificationError
 if TYPE_CHECKING:
     from sqlite3 import Connection
 
+    import numpy as np
     from torch import Tensor
 
 ROWS_AT_ONCE = 256
@@ -56,6 +57,34 @@ def kept(parts: tuple[object, ...], compute: Callable[[], dict[str, Tensor]]) ->
                 save_file(tensors, partial)
                 partial.replace(path)  # atomic: a half-written file is never found under the name
     return load_file(path)
+
+
+def kept_array(parts: tuple[object, ...], shape: tuple[int, ...], fill: Callable[[np.ndarray], None]) -> np.ndarray:
+    """Return the uint8 array kept under these parts, mapped into memory, filling it the first time.
+
+    Parameters
+    ----------
+    parts : tuple
+        All that decides the result, each with a ``repr`` that says it whole.
+    shape : tuple of int
+    fill : callable
+        Writes into an array of this shape; called at most once across processes, the others wait.
+    """
+    import numpy as np
+    from filelock import FileLock
+
+    folder = home() / "artefacts"
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{sha256(repr((*parts, shape)).encode()).hexdigest()[:32]}.npy"
+    if not path.exists():
+        with FileLock(path.with_suffix(".lock")):
+            if not path.exists():
+                partial = path.with_suffix(f".{os.getpid()}.partial")
+                array = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
+                fill(array)
+                array.flush()
+                partial.replace(path)  # atomic: a half-written file is never found under the name
+    return np.load(path, mmap_mode="c")  # its pages are shared by all processes as long as nobody writes
 
 
 def kept_rows(
