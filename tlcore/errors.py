@@ -40,3 +40,14 @@ def first_line(error: ValidationError, allowed: list[str]) -> str:
     if problem["type"] == "extra_forbidden":
         return str(one_of("field", field, allowed))
     return f"{field}: {problem['input']!r} is not allowed; {problem['msg'][0].lower()}{problem['msg'][1:]}."
+
+
+def in_brief(error: BaseException) -> str:
+    """Return what another library's error says in one line of decent length.
+
+    >>> in_brief(OSError("no such host."))
+    'no such host'
+    """
+    from textwrap import shorten
+
+    return shorten(str(getattr(error, "reason", error)), 200, placeholder=" ...").rstrip(".")

