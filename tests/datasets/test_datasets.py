@@ -3,10 +3,13 @@
 import numpy as np
 import pytest
 
+from tlcore import datasets
 from tlcore.datasets import DATASETS
 
+EMBEDDED = [name for name, dataset in DATASETS.items() if not dataset.remote]
 
-@pytest.mark.parametrize("name", DATASETS)
+
+@pytest.mark.parametrize("name", EMBEDDED)
 def test_the_bytes_are_the_pinned_ones(name):
     dataset = DATASETS[name]
     arrays = dataset.fetch()
@@ -14,6 +17,32 @@ def test_the_bytes_are_the_pinned_ones(name):
     assert len(next(iter(arrays.values()))) == dataset.size
     assert dataset.licence
     assert dataset.source
+
+
+def test_textile_is_as_described():
+    """The counts and the size that its authors state."""
+    from io import BytesIO
+
+    from PIL import Image
+
+    textile = DATASETS["textile"].fetch()
+    names, counts = np.unique(textile["label"], return_counts=True)
+    assert dict(zip(names, counts, strict=True)) == {"nominal": 1000, "local": 500, "global": 500}
+    assert set(names) == set(DATASETS["textile"].classes)
+    assert len(set(textile["inputs"])) == 2000
+    assert [name.partition("/")[0] for name in textile["name"]] == [*textile["label"]]
+    for file in textile["inputs"][::100]:
+        assert Image.open(BytesIO(file)).size == (250, 250)
+
+
+def test_a_checksum_of_files_tells_where_each_ends():
+    def checksum(*files: bytes) -> str:
+        inputs = np.empty(len(files), object)
+        inputs[:] = files
+        return datasets._checksum({"inputs": inputs})
+
+    assert checksum(b"ab\0", b"c") == checksum(b"ab\0", b"c")
+    assert len({checksum(b"ab\0", b"c"), checksum(b"ab", b"\0c"), checksum(b"c", b"ab\0"), checksum(b"ab\0c")}) == 4
 
 
 def test_movielens_is_as_published():

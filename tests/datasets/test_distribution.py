@@ -45,6 +45,15 @@ def test_a_file_is_read_and_the_wheel_is_fetched_once(index):
     assert distribution.file("tiny_digits/data.csv") == b"1,2,3\n"
 
 
+def test_all_files_of_a_folder_are_read_in_order(index):
+    with ZipFile(index / WHEEL, "a") as wheel:
+        wheel.writestr("tiny_digits/b/", "")
+        wheel.writestr("tiny_digits/b/2.txt", "two")
+        wheel.writestr("tiny_digits/b/1.txt", "one")
+    files = tiny(index).files("tiny_digits/")
+    assert [*files.items()] == [("b/1.txt", b"one"), ("b/2.txt", b"two"), ("data.csv", b"1,2,3\n")]
+
+
 def test_other_bytes_are_refused_and_not_kept(index, tmp_path):
     with pytest.raises(SpecificationError, match="other bytes than the pinned ones"):
         tiny(index, checksum="0" * 64).fetch()

@@ -17,7 +17,7 @@ Arrays = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set with its credit, read from a published distribution and checked against a pinned checksum.
+    """A data set with its credit: read from a published distribution, or had over a network the first time.
 
     Parameters
     ----------
@@ -26,11 +26,17 @@ class Dataset:
     size : int
         Number of examples.
     checksum : str
-        SHA-256 of the arrays' bytes, one array after the other, in order.
+        SHA-256 of the arrays' bytes, one array after the other, in order; empty: its publisher's own sums were checked
+        when it came.
     read : callable
-        Returns the arrays by name, little-endian: images have ``inputs`` (n, height, width) as uint8 and ``answers``
-        (n,) as int64; interactions have ``user``, ``item``, ``rating``, ``time`` (n,) and what is known of the items;
-        texts have ``text`` and ``score`` or ``group`` (n,).
+        Returns the arrays by name, little-endian: images have ``inputs`` (n, height, width), or (n, height, width, 3)
+        in colour, as uint8 and ``answers`` (n,) as int64; pictures of which the files matter have ``inputs`` (n,) as
+        objects, each a file's bytes, and ``label`` and ``name`` (n,); interactions have ``user``, ``item``,
+        ``rating``, ``time`` (n,) and what is known of the items; texts have ``text`` and ``score`` or ``group`` (n,).
+    classes : tuple of str
+        What the numbers in ``answers``, from 0, or the values of ``label`` are called.
+    remote : str
+        The host from which it comes over a network the first time; empty: it is in a distribution.
     """
 
     name: str
@@ -40,6 +46,8 @@ class Dataset:
     size: int
     checksum: str
     read: Callable[[], Arrays]
+    classes: tuple[str, ...] = ()
+    remote: str = ""
 
     def fetch(self) -> Arrays:
         """Return the arrays, verified.
@@ -50,23 +58,31 @@ class Dataset:
             If they cannot be had, or have other bytes than the pinned ones.
         """
         arrays = self.read()
-        if _checksum(arrays) != self.checksum:
-            raise SpecificationError(
-                f"dataset: {self.name!r} differs from the pinned checksum; reinstall its source: {self.source}."
-            )
+        if not self._is_whole(arrays):
+            differs = "differs from the pinned checksum" if self.checksum else f"has not {self.size:,} examples"
+            raise SpecificationError(f"dataset: {self.name!r} {differs}; reinstall its source: {self.source}.")
         return arrays
 
     def verify(self) -> bool:
-        """Whether the bytes are the pinned ones."""
-        return _checksum(self.read()) == self.checksum
+        """Whether the bytes are the pinned ones; of what came over a network, whether all of it is there, unharmed."""
+        return self._is_whole(self.read())
+
+    def _is_whole(self, arrays: Arrays) -> bool:
+        if self.checksum:
+            return _checksum(arrays) == self.checksum
+        return all(len(values) == self.size for values in arrays.values())
 
 
 def _checksum(arrays: Arrays) -> str:
     digest = sha256()
     for values in arrays.values():
-        # Texts of very different lengths are objects: an array of the longest's width would be gigabytes.
-        long_texts = values.dtype == object
-        digest.update("\0".join(values).encode() if long_texts else np.ascontiguousarray(values).tobytes())
+        # Texts and files of very different lengths are objects: an array of the longest's width would be gigabytes.
+        if values.dtype != object:
+            digest.update(np.ascontiguousarray(values).tobytes())
+        elif isinstance(values[0], bytes):
+            digest.update(b"".join(sha256(value).digest() for value in values))
+        else:
+            digest.update("\0".join(values).encode())
     return digest.hexdigest()
 
 
@@ -178,6 +194,25 @@ def _newsgroups() -> Arrays:
     return {"text": both["text"].to_numpy(object), "group": both["group"].to_numpy(str)}
 
 
+TEXTILE = Distribution(
+    "conformal-clip-data", "0.1.4", "00144ccc179a887dbea15923be8cf236d0c0f49bf7fb6f7bb288e40b53fb1bcb", "42 MB"
+)
+
+
+def _textile() -> Arrays:
+    files = TEXTILE.files("conformal_clip_data/data/textile_images/simulated/")
+    files = {name: content for name, content in files.items() if name.endswith(".jpg")}
+    inputs = np.empty(len(files), object)
+    inputs[:] = [*files.values()]
+    return {
+        "inputs": inputs,
+        "label": np.array([name.partition("/")[0] for name in files]),
+        "name": np.array([*files]),
+    }
+
+
+DIGITS = tuple("0123456789")
+
 DATASETS: dict[str, Dataset] = {
     dataset.name: dataset
     for dataset in (
@@ -189,6 +224,7 @@ DATASETS: dict[str, Dataset] = {
             5000,
             "1f75c140503b3082c96134f5593303f3133e59989a92e21f060c644c655c3722",
             _mnist_5k,
+            DIGITS,
         ),
         Dataset(
             "uci-digits",
@@ -198,6 +234,18 @@ DATASETS: dict[str, Dataset] = {
             1797,
             "65e5b4619795efb40c1082f4c350c049e4ad552200d369b6ae99e21eef5e72c5",
             _uci_digits,
+            DIGITS,
+        ),
+        Dataset(
+            "textile",
+            "Simulated woven textile, 250×250, as it should be and with local or global defects",
+            "MIT",
+            "Megahed et al. 2025 (arXiv:2501.12596), simulated with spc4sts (Bui & Apley 2021, Journal of Quality "
+            f"Technology 53), as shipped in {TEXTILE}",
+            2000,
+            "86f639f42c0ded3a33b6744bb2a7f53543ee1d54113e394204b52393b33d29f1",
+            _textile,
+            ("nominal", "local", "global"),
         ),
         Dataset(
             "movielens-100k",

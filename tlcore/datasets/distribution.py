@@ -55,6 +55,18 @@ class Distribution:
         with ZipFile(self.fetch()) as archive:
             return archive.read(member)
 
+    def files(self, inside: str) -> dict[str, bytes]:
+        """Return all files below ``inside``, by their paths from there and in order of these.
+
+        Raises
+        ------
+        SpecificationError
+            As `file`.
+        """
+        with ZipFile(self.fetch()) as archive:
+            names = sorted(name for name in archive.namelist() if name.startswith(inside) and not name.endswith("/"))
+            return {name.removeprefix(inside): archive.read(name) for name in names}
+
     def folder(self, inside: str) -> Path:
         """Return a folder with the files below ``inside`` in the distribution, unpacked the first time.
 
