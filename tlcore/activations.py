@@ -18,9 +18,9 @@ BLOCK = 1024
 def activations(frozen: nn.Sequential, inputs: Tensor, should_stop: Callable[[], bool] = never) -> Tensor:
     """Return the outputs (n, ...) of modules that do not train, on the inputs' device.
 
-    Up to the last large module they are kept on disk, by the content of its parameters and of each input, so that
-    other trials, seeds, budgets and pairs of domains with the same inputs find them. What comes before the first
-    parameter, such as a look-up of a text's tokens, is part of the input.
+    Up to the last module that is large, or says that it is ``costly``, they are kept on disk, by the content of its
+    parameters and of each input, so that other trials, seeds, budgets and pairs of domains with the same inputs find
+    them. What comes before the first parameter, such as a look-up of a text's tokens, is part of the input.
 
     Raises
     ------
@@ -28,24 +28,32 @@ def activations(frozen: nn.Sequential, inputs: Tensor, should_stop: Callable[[],
         When ``should_stop`` said so; what was computed before is kept.
     """
     frozen.eval()
-    large = [index for index, module in enumerate(frozen) if _size(module) >= KEPT_FROM]
+    large = [
+        index
+        for index, module in enumerate(frozen)
+        if getattr(module, "costly", False) or _size(module) >= KEPT_FROM
+    ]
     first = next((index for index, module in enumerate(frozen) if _size(module)), len(frozen))
     last = large[-1] + 1 if large else first
     with torch.no_grad():
-        rows = frozen[:first](inputs)  # all at once: a look-up is cut to the longest text of those that it is given
         if large:
-            rows = _kept(frozen[first:last], rows, should_stop)
+            costly = frozen[first:last]
+            parts = ("activations", _digest(costly), code_version("activations.py", "network.py", "backbones"))
+            blocks = [_kept(parts, costly, frozen[:first](some), should_stop) for some in inputs.split(BLOCK)]
+            rows = torch.cat(blocks)
+        else:  # all at once: a look-up is cut to the longest text of those that it is given
+            rows = frozen[:first](inputs)
         return _in_blocks(frozen[last:], rows)
 
 
-def _kept(costly: nn.Sequential, rows: Tensor, should_stop: Callable[[], bool]) -> Tensor:
+def _kept(parts: tuple[object, ...], costly: nn.Sequential, rows: Tensor, should_stop: Callable[[], bool]) -> Tensor:
     contents = [row.tobytes().rstrip(b"\0") for row in rows.cpu().numpy()]  # however far texts were padded
 
     def compute(missing: list[int]) -> Tensor:
         return costly(rows[missing]).cpu()
 
-    parts = ("activations", _digest(costly), code_version("activations.py", "network.py", "backbones"))
-    return kept_rows(parts, contents, compute, should_stop).to(rows.device)
+    # Pictures of different shape could be of the same bytes; of texts the length alone differs, by what pads them.
+    return kept_rows((*parts, tuple(rows.shape[2:])), contents, compute, should_stop).to(rows.device)
 
 
 def _in_blocks(modules: nn.Sequential, rows: Tensor) -> Tensor:

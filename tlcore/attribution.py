@@ -1,8 +1,9 @@
-"""Which words an answer to a text rests on."""
+"""What an answer rests on: which words of a text, which parts of a picture."""
 
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +20,8 @@ STEPS = 32
 AT_ONCE = 8
 MOST_WORDS = 200
 """Words of a text that are looked at, from its beginning."""
+CELLS = 7
+"""Into so many rows and columns a picture is parted to be covered."""
 
 
 def words_of(text: str) -> list[tuple[int, int]]:
@@ -91,6 +94,95 @@ def by_gradients(layers: nn.Sequential, number: int, text: str, answer: int) -> 
         if place is not None and end > start:
             parts[place] += value
     return [(*span, value) for span, value in zip(spans, parts, strict=True)]
+
+
+def with_each_cell_covered(picture: np.ndarray) -> list[np.ndarray]:
+    """Return a picture (S, S, 3) once for each cell of a grid, row by row, with its mean colour there."""
+    grey = picture.mean((0, 1)).round().astype(np.uint8)
+    edges = np.linspace(0, len(picture), CELLS + 1).round().astype(int)
+    covered = []
+    for top, bottom in pairwise(edges):
+        for left, right in pairwise(edges):
+            copy = picture.copy()
+            copy[top:bottom, left:right] = grey
+            covered.append(copy)
+    return covered
+
+
+def by_covering(outputs: np.ndarray, answer: int) -> list[Part]:
+    """Return for each cell  m(picture) − m(picture with the cell covered),  m being `margin`; as (row, column, value).
+
+    It needs no gradients, so it serves any model.
+
+    Parameters
+    ----------
+    outputs : ndarray, shape (1 + cells, K)
+        Of the picture, and of `with_each_cell_covered`.
+    answer : int
+        The class whose margin is asked for.
+
+    References
+    ----------
+    Zeiler & Fergus, Visualizing and understanding convolutional networks, ECCV 2014.
+    """
+    margins = margin(outputs, answer)
+    return [(*divmod(cell, CELLS), float(margins[0] - without)) for cell, without in enumerate(margins[1:])]
+
+
+def by_maps(layers: nn.Sequential, number: int, answer: int) -> list[Part] | None:
+    """Return for each place of the last maps A (channels, h, w)  Σ_c ᾱ_c·A_c,  ᾱ_c the mean over places of ∂m/∂A_c.
+
+    As (row, column, value), m being `margin`. Grad-CAM without its ReLU, so that what speaks against the class is seen,
+    too. None where a network has no maps near its end, as transformers have none.
+
+    Parameters
+    ----------
+    layers : nn.Sequential
+        From numbers of pictures to outputs.
+    number : int
+        Of the picture.
+    answer : int
+        The class whose margin is asked for.
+
+    References
+    ----------
+    Selvaraju et al., Grad-CAM: visual explanations from deep networks via gradient-based localization, ICCV 2017;
+    captum.
+    """
+    import torch
+    from captum.attr import LayerGradCam
+
+    layers.eval()
+    numbers = torch.tensor([number], device=next(layers.parameters()).device)
+    last = _last_maps(layers, numbers)
+    if last is None:
+        return None
+    found = LayerGradCam(lambda some: margin(layers(some), answer), last).attribute(numbers)
+    values = found[0, 0].detach().cpu().numpy()
+    return [(row, column, float(value)) for (row, column), value in np.ndenumerate(values)]
+
+
+def _last_maps(layers: nn.Sequential, numbers: Tensor) -> nn.Module | None:
+    """Return the last layer that gives maps of more than one place, if less of the network comes after it than before."""
+    import torch
+
+    called: list[tuple[nn.Module, bool]] = []
+
+    def note(module: nn.Module, _inputs: object, output: object) -> None:
+        called.append((module, isinstance(output, torch.Tensor) and output.ndim == 4 and output.shape[-1] > 1))
+
+    handles = [part.register_forward_hook(note) for part in layers.modules() if not [*part.children()]]
+    with torch.no_grad():
+        layers(numbers)
+    for handle in handles:
+        handle.remove()
+    place = max((index for index, (_, maps) in enumerate(called) if maps), default=None)
+    if place is None:
+        return None
+    sizes = [sum(parameter.numel() for parameter in module.parameters()) for module, _ in called]
+    with_parameters = [index for index, size in enumerate(sizes) if size]
+    after = sum(sizes[place + 1 :])
+    return called[place][0] if with_parameters and after <= sum(sizes[: place + 1]) else None
 
 
 def margin(outputs: np.ndarray | Tensor, answer: int) -> np.ndarray | Tensor:

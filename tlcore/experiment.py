@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from tlcore.errors import SpecificationError, first_line, one_of
 from tlcore.methods.base import Setting
+from tlcore.scenarios.base import PRETRAINING
 
 if TYPE_CHECKING:
     from tlcore.datasets.own import OwnFile
@@ -164,6 +165,8 @@ class Experiment(BaseModel):
     def _find_domains(self, scenario: Scenario) -> None:
         """Fill in the domains that were left open, and refuse those that the scenario does not have."""
         if scenario.own:
+            if scenario.pretrained and not self.source:
+                self.source = PRETRAINING
             for which in ("source", "target"):
                 self._own_file(which)
             return
@@ -178,10 +181,12 @@ class Experiment(BaseModel):
         if (self.source, self.target) not in pairs:
             raise one_of("target", self.target, [target for source, target in pairs if source == self.source])
 
-    def _own_file(self, which: str) -> OwnFile:
-        """Return the file of a domain; whether it is there is looked at in `checked`."""
+    def _own_file(self, which: str) -> OwnFile | None:
+        """Return the file of a domain, None for a pretraining; whether it is there is looked at in `checked`."""
         kind, fields = self.where.own, getattr(self, which)
         assert kind
+        if which == "source" and fields == PRETRAINING and self.where.pretrained:
+            return None
         if not fields:
             raise SpecificationError(f"{which}.path: missing; {self.scenario} needs a file of yours for the {which}.")
         try:
@@ -209,7 +214,8 @@ class Experiment(BaseModel):
         """What a person calls the source and the target."""
         if not self.where.own:
             return str(self.source), str(self.target)
-        return self._own_file("source").name, self._own_file("target").name
+        source, target = (self._own_file(which) for which in ("source", "target"))
+        return source.name if source else PRETRAINING, target.name if target else ""
 
     def checked(self) -> Experiment:
         """Return the same experiment after a look at the data, files pinned by path and checksum.
@@ -224,7 +230,8 @@ class Experiment(BaseModel):
             pinned = {}
             for which in ("source", "target"):
                 try:
-                    pinned[which] = self._own_file(which).pinned().model_dump()
+                    if file := self._own_file(which):
+                        pinned[which] = file.pinned().model_dump()
                 except SpecificationError as error:
                     raise SpecificationError(f"{which}.{error}") from None
             experiment = self.model_copy(update=pinned)

@@ -145,7 +145,7 @@ def minimise(
         return []
     start = {name: value.detach().clone() for name, value in network.named_parameters()}
     critic = method.critic(network.head.in_features, network.head.out_features)
-    optimiser = torch.optim.Adam(_steps(network, critic, method), lr=method.learning_rate, fused=True)
+    optimiser = _optimiser(_steps(network, critic, method), method)
     falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs * steps)
     batches = _Batches(problem, schedule.batch_size, torch.Generator().manual_seed(seed))
     zero = torch.zeros((), device=network.head.weight.device)
@@ -207,6 +207,12 @@ def outputs_of(network: Network, inputs: Tensor, batch_size: int = 1024) -> tupl
         parts = [network(rows) for rows in inputs.split(batch_size)]
     features, outputs = zip(*parts, strict=True)
     return torch.cat(features).cpu(), torch.cat(outputs).cpu()
+
+
+def _optimiser(steps: list[dict[str, Any]], method: Method) -> torch.optim.Optimizer:
+    if method.optimiser == "sgd":
+        return torch.optim.SGD(steps, lr=method.learning_rate, momentum=0.9, fused=True)
+    return torch.optim.Adam(steps, lr=method.learning_rate, fused=True)
 
 
 def _steps(network: Network, critic: nn.Module | None, method: Method) -> list[dict[str, Any]]:

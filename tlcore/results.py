@@ -47,17 +47,17 @@ class TrialResult:
 
 @dataclass(frozen=True)
 class Explanation:
-    """What an answer to one test example, a text, rests on.
+    """What an answer to one test example rests on.
 
     Attributes
     ----------
     by : str
-        How that was found: "integrated gradients", or "leaving out".
+        How that was found: of a text "integrated gradients" or "leaving out", of a picture "grad-cam" or "covering".
     probabilities : list of float
         Of each class.
     parts : list of (int, int, float)
-        From where to where in the text, and by how much what stands there raises the output of the true class above the
-        mean of the others'.
+        From where to where in the text, or row and column of a picture parted into cells; and by how much what is there
+        raises the output of the true class above the mean of the others'.
     """
 
     by: str

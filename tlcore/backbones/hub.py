@@ -1,4 +1,4 @@
-"""Whether Hugging Face's hub is there."""
+"""Whether a host is there that networks are fetched from, Hugging Face's hub above all."""
 
 from __future__ import annotations
 
@@ -8,7 +8,19 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 PATIENCE = 3.0
-"""Seconds in which a hub that is there answers a knock."""
+"""Seconds in which a host that is there answers a knock."""
+
+
+def reachable(address: str) -> bool:
+    """Whether the host of an address answers; behind a proxy nobody can say, and it is taken for granted."""
+    parts = urlsplit(address)
+    if getproxies():
+        return True
+    try:
+        socket.create_connection((parts.hostname or "", parts.port or 443), PATIENCE).close()
+    except OSError:
+        return False
+    return True
 
 
 def look_for_hub() -> None:
@@ -18,11 +30,5 @@ def look_for_hub() -> None:
     """
     from huggingface_hub import constants
 
-    if os.environ.get("HF_HUB_OFFLINE") or getproxies():
-        return
-    hub = urlsplit(constants.ENDPOINT)
-    try:
-        socket.create_connection((hub.hostname or "", hub.port or 443), PATIENCE).close()
-        constants.HF_HUB_OFFLINE = False
-    except OSError:
-        constants.HF_HUB_OFFLINE = True
+    if not os.environ.get("HF_HUB_OFFLINE"):
+        constants.HF_HUB_OFFLINE = not reachable(constants.ENDPOINT)

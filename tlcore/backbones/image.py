@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from tlcore.artefacts import home
 from tlcore.backbones import IMAGE_NETWORKS
-from tlcore.backbones.hub import look_for_hub
+from tlcore.backbones.hub import look_for_hub, reachable
 from tlcore.datasets.distribution import Distribution
 from tlcore.errors import SpecificationError, in_brief
 
@@ -62,16 +62,27 @@ TOPS = ("fc.", "classifier.", "head.", "heads.", "pooler.")
 
 
 class Pixels(nn.Module):
-    """From numbers of pictures (n,) to their pixels (n, 3, S, S) as uint8."""
+    """From numbers of pictures (n,) to their pixels (n, 3, S, S) as uint8; the pictures of ``parts`` follow each other.
 
-    def __init__(self, pixels: np.ndarray) -> None:
+    Each part is (m, S, S, 3), mapped from a file that all processes share, and moves nowhere.
+    """
+
+    def __init__(self, *parts: np.ndarray) -> None:
         super().__init__()
-        # No buffer: it is mapped from a file that all processes share, and moves nowhere.
-        self.pixels = torch.from_numpy(pixels)
+        self.parts = [torch.from_numpy(part) for part in parts]
+        self.first = np.cumsum([0, *map(len, parts)])
 
     def forward(self, numbers: Tensor) -> Tensor:
         """Look them up."""
-        return self.pixels[numbers.cpu()].permute(0, 3, 1, 2).to(numbers.device)
+        rows = numbers.cpu()
+        if len(self.parts) == 1:
+            found = self.parts[0][rows]
+        else:
+            found = torch.empty((len(rows), *self.parts[0].shape[1:]), dtype=torch.uint8)
+            for part, first in zip(self.parts, self.first, strict=False):
+                mine = (rows >= first) & (rows < first + len(part))
+                found[mine] = part[rows[mine] - first]
+        return found.permute(0, 3, 1, 2).to(numbers.device)
 
 
 class Normalise(nn.Module):
@@ -118,24 +129,13 @@ class Whole(Stage):
     @property
     def groups(self) -> list[nn.Module]:
         """What comes before the stack of layers, each of these, and what comes after them."""
-        stacks = [
-            part for part in self.modules() if isinstance(part, (nn.ModuleList, nn.Sequential)) and part is not self
-        ]
+        parts = [part for part in self.modules() if part is not self]
+        stacks = [part for part in parts if isinstance(part, (nn.ModuleList, nn.Sequential))]
         layers = max(stacks, key=_size, default=nn.ModuleList())
         within = {id(parameter) for parameter in layers.parameters()}
-        others = [
-            part for part in self.modules()
-            if next(part.parameters(recurse=False), None) is not None and not {id(p) for p in part.parameters()} & within
-        ]  # fmt: skip
+        own = [(part, {id(parameter) for parameter in part.parameters(recurse=False)}) for part in parts]
+        others = [part for part, numbers in own if numbers and not numbers & within]
         return [nn.ModuleList(others), *layers]
-
-
-class Unit(nn.Module):
-    """z/‖z‖."""
-
-    def forward(self, features: Tensor) -> Tensor:
-        """From (n, F) to the same shape."""
-        return nn.functional.normalize(features, dim=1)
 
 
 class Pooled(nn.Module):
@@ -151,16 +151,15 @@ class Pooled(nn.Module):
 class SmallCNN(nn.Module):
     """Four 3×3 convolutions, each followed by normalisation and pooling, on 64×64 pixels; then the mean of each map."""
 
-    def __init__(self, size: int, width: int = 32) -> None:
+    def __init__(self, width: int = 32) -> None:
         super().__init__()
         widths = [3, width, 2 * width, 4 * width, 4 * width]
         layers: list[nn.Module] = []
         for before, after in pairwise(widths):
             convolution = nn.Conv2d(before, after, 3, padding=1, bias=False)
             layers += [convolution, nn.BatchNorm2d(after), nn.ReLU(), nn.MaxPool2d(2)]
-        smaller = nn.AdaptiveAvgPool2d(min(size, SMALL))
         self.layers = nn.Sequential(
-            Normalise([0.5] * 3, [0.25] * 3), smaller, *layers, nn.AdaptiveAvgPool2d(1), nn.Flatten()
+            Normalise([0.5] * 3, [0.25] * 3), *layers, nn.AdaptiveAvgPool2d(1), nn.Flatten()
         ).to(memory_format=torch.channels_last)
         self.features = widths[-1]
 
@@ -195,7 +194,9 @@ class _Built:
     after: tuple[nn.Module, ...] = ()
 
 
-def body(name: str, pretrained: bool, size: int, weights: str = "") -> tuple[list[nn.Module], int]:
+def body(
+    name: str, pretrained: bool, size: int, weights: str = "", weights_sha256: str = ""
+) -> tuple[list[nn.Module], int]:
     """Return the layers of a network without its top, in groups, and F, how many features they give.
 
     Parameters
@@ -209,13 +210,15 @@ def body(name: str, pretrained: bool, size: int, weights: str = "") -> tuple[lis
         Height and width of its pictures.
     weights : str
         A checkpoint of this network on this machine, .safetensors or torch's own, in place of the published.
+    weights_sha256 : str
+        What its bytes must sum up to; empty: anything.
 
     Raises
     ------
     SpecificationError
         If there is no such network, its parameters cannot be had, or it takes no pictures of this size.
     """
-    built = _pretrained(name, weights) if pretrained else _built(name)
+    built = _pretrained(name, weights, weights_sha256) if pretrained else _built(name)
     model = deepcopy(built.model) if pretrained else built.model
     normalise = Normalise(built.mean, built.std)
     if built.layers is None:
@@ -248,17 +251,19 @@ def _grouped(layers: Sequence[nn.Module]) -> list[list[nn.Module]]:
 
 
 @lru_cache(maxsize=2)
-def _pretrained(name: str, weights: str) -> _Built:
+def _pretrained(name: str, weights: str, weights_sha256: str) -> _Built:
     built = _built(name)
     if weights:
+        if weights_sha256 not in ("", checksum(weights)):
+            raise SpecificationError(f"weights: {weights!r} is not the file any more that this run began with.")
         _load_checkpoint(built.model, name, weights)
         return built
     try:
         built.load(built.model)
     except (OSError, RuntimeError, ValueError) as error:
         raise SpecificationError(
-            f"backbone: the weights of {name!r} could not be had: {in_brief(error)}. With a network, try again; without one, "
-            "use efficientnet-lite0, or name a checkpoint of it as weights."
+            f"backbone: the weights of {name!r} could not be had: {in_brief(error)}. With a network, try again; "
+            "without one, use efficientnet-lite0, or name a checkpoint of it as weights."
         ) from None
     return built
 
@@ -340,8 +345,9 @@ def _timm(name: str) -> _Built:
 
 def _of_timm(model: Any, name: str) -> _Built:
     import timm
+    from timm.data.config import resolve_model_data_config
 
-    facts = timm.data.resolve_model_data_config(model)
+    facts = resolve_model_data_config(model)
 
     def load(model: nn.Module) -> None:
         look_for_hub()
@@ -366,8 +372,8 @@ def _hub(place: str) -> _Built:
         model = AutoModel.from_config(AutoConfig.from_pretrained(place))
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise SpecificationError(
-            f"backbone: {place!r} could not be had: {in_brief(error)}. Allowed: {', '.join(IMAGE_NETWORKS)}, a folder here with "
-            "a model of Hugging Face's format, or with a network a name on its hub."
+            f"backbone: {place!r} could not be had: {in_brief(error)}. Allowed: {', '.join(IMAGE_NETWORKS)}, a folder "
+            "here with a model of Hugging Face's format, or with a network a name on its hub."
         ) from None
 
     def load(model: nn.Module) -> None:
@@ -376,11 +382,43 @@ def _hub(place: str) -> _Built:
     return _Built(model, None, facts.image_mean, facts.image_std, load, after=(Pooled(),))
 
 
-def _load_checkpoint(model: nn.Module, name: str, weights: str) -> None:
-    """Put a checkpoint's parameters in; those of its top are passed over."""
+def why_not(name: str) -> str:
+    """Return why the published parameters of one of torchvision's networks cannot be had here; empty if they can.
+
+    Nothing is fetched: those that were fetched before are there, and others can be had if their host answers.
+    """
+    from urllib.parse import urlsplit
+
+    from torchvision.models import get_model_weights, list_models
+
+    if name in LITE or name not in list_models():
+        return ""
+    address = urlsplit(get_model_weights(name).DEFAULT.url)
+    if (home() / "downloads" / Path(address.path).name).exists() or reachable(address.geturl()):
+        return ""
+    return f"{address.hostname} does not answer"
+
+
+def checksum(weights: str) -> str:
+    """Return the SHA-256 of a checkpoint.
+
+    Raises
+    ------
+    SpecificationError
+        If it is not there.
+    """
+    import hashlib
+
     place = Path(weights).expanduser()
     if not place.is_file():
         raise SpecificationError(f"weights: {weights!r} is not there; give a .safetensors, .pth or .pt file.")
+    with place.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _load_checkpoint(model: nn.Module, name: str, weights: str) -> None:
+    """Put a checkpoint's parameters in; those of its top are passed over."""
+    place = Path(weights).expanduser()
     try:
         if place.suffix == ".safetensors":
             from safetensors.torch import load_file

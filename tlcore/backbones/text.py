@@ -265,7 +265,7 @@ def _loaded(name: str) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
         model = AutoModel.from_pretrained(place)
     except (OSError, ValueError, KeyError) as error:
         raise SpecificationError(
-            f"encoder: {name!r} could not be had: {in_brief(error)}. Allowed: minilm-l6, glove-6b-50d, a folder here with a "
-            "model of Hugging Face's format, or with a network a name on its hub."
+            f"encoder: {name!r} could not be had: {in_brief(error)}. Allowed: minilm-l6, glove-6b-50d, a folder here "
+            "with a model of Hugging Face's format, or with a network a name on its hub."
         ) from None
     return tokeniser, model.float()

@@ -199,12 +199,15 @@ def _on_the_hub(path: str) -> str:
     return files[subset][split][0]
 
 
-def read_both(source: OwnFile, target: OwnFile) -> list[Any]:
-    """Read the files of both domains; what one lacks is said with the domain's name before the field."""
+def read_both(source: OwnFile | None, target: OwnFile, nothing: Any = None) -> list[Any]:
+    """Read the files of both domains; what one lacks is said with the domain's name before the field.
+
+    ``nothing`` stands for a source without a file.
+    """
     tables = []
     for which, file in (("source", source), ("target", target)):
         try:
-            tables.append(file.read())
+            tables.append(nothing if file is None else file.read())
         except SpecificationError as error:
             raise SpecificationError(f"{which}.{error}") from None
     return tables

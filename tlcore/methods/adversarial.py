@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class _Adversarial(FromSourceWithTarget):
     """A method with a critic of two hidden layers, which tells the domains apart."""
 
-    learning_rate: float = Field(5e-4, gt=0, le=1, description="Step size of Adam at the start of training.")
+    learning_rate: float = Field(5e-4, gt=0, le=1, description="Step size at the start of training.")
     critic_width: int = Field(64, ge=1, le=4096, description="Hidden units in each of the critic's two layers.")
 
     def critic(self, features: int, classes: int) -> nn.Module:

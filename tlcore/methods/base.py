@@ -182,7 +182,10 @@ class Method(BaseModel):
     source_share: float = Field(
         0.5, ge=0, le=1, description="Share of the sum that source examples have where both domains are labelled."
     )
-    learning_rate: float = Field(5e-3, gt=0, le=1, description="Step size of Adam at the start of training.")
+    learning_rate: float = Field(5e-3, gt=0, le=1, description="Step size at the start of training.")
+    optimiser: Literal["adam", "sgd"] = Field(
+        "adam", description="Adam, or stochastic gradient descent with momentum 0.9."
+    )
 
     penalty: Literal["none", "l1", "l2"] = Field(
         "none", description="A further R(θ): the sum of |θ|, or half that of θ², over what trains."
@@ -202,7 +205,7 @@ class Method(BaseModel):
         looped = not (cls.chooses or cls.solve is not Method.solve)
         both = {"source", "target"} <= set(cls.trains_on) and "inductive" in cls.serves
         idle = {"source_share"} if not both else set()
-        idle |= set() if looped else {"learning_rate", "penalty", "source_share"}
+        idle |= set() if looped else {"learning_rate", "optimiser", "penalty", "source_share"}
         return {name: field for name, field in cls.model_fields.items() if name not in idle}
 
     @classmethod

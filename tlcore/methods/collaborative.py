@@ -33,7 +33,7 @@ class LightGCN(Method):
 
     hops: int = Field(3, ge=1, le=8, description="H, how far a choice is felt on the graph.")
 
-    learning_rate: float = Field(0.01, gt=0, le=1, description="Step size of Adam at the start of training.")
+    learning_rate: float = Field(0.01, gt=0, le=1, description="Step size at the start of training.")
 
     def network(self, network: Network, source: Examples | None, target: Examples) -> Network:
         """Smooth the network's user and item factors over the graph of the labelled examples."""
@@ -79,7 +79,7 @@ class CoNet(Method):
     reference = "Hu, Zhang & Yang, CIKM 2018"
     trains_on = ("source", "target")
 
-    learning_rate: float = Field(2e-3, gt=0, le=1, description="Step size of Adam at the start of training.")
+    learning_rate: float = Field(2e-3, gt=0, le=1, description="Step size at the start of training.")
     layers: int = Field(1, ge=1, le=4, description="How often the towers see each other.")
 
     @property

@@ -32,7 +32,7 @@ class Moved(Method):
     needs_unlabelled = True
     data_alone = True
 
-    learning_rate: float = Field(2e-2, gt=0, le=1, description="Step size of Adam at the start of training.")
+    learning_rate: float = Field(2e-2, gt=0, le=1, description="Step size at the start of training.")
 
 
 class Mapped(Moved):

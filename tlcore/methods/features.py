@@ -28,7 +28,7 @@ class FeatureExtraction(Method):
     reference = "Sharif Razavian et al., CVPR workshops 2014"
     on_features = True
 
-    learning_rate: float = Field(2e-2, gt=0, le=1, description="Step size of Adam at the start of training.")
+    learning_rate: float = Field(2e-2, gt=0, le=1, description="Step size at the start of training.")
 
 
 INNER, OUTER = 200, 10

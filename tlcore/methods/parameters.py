@@ -34,10 +34,10 @@ class FineTune(Method):
 
 
 class Frozen(FineTune):
-    """Σ_target L(y, f(x; θ)) from θ₀ = the source model, with all but the head frozen.
+    """Σ_target L(y, f(x; θ)) from θ₀ = the source model, with all but the head, or the last few groups, frozen.
 
     Cheap, and hard to overfit; but the features stay the source's, so it trails fine-tuning once there are
-    labels enough, and when the domains look different.
+    labels enough, and when the domains look different. What the frozen part makes of an input is computed once.
 
     References
     ----------
@@ -47,11 +47,12 @@ class Frozen(FineTune):
     name = "frozen"
     reference = "Donahue et al., ICML 2014"
 
-    learning_rate: float = Field(1e-2, gt=0, le=1, description="Step size of Adam at the start of training.")
+    learning_rate: float = Field(1e-2, gt=0, le=1, description="Step size at the start of training.")
+    layers: int = Field(1, ge=1, le=1000, description="How many groups of layers train, the head being the first.")
 
     def trainable_groups(self, epoch: int, groups: int) -> int:
-        """Only the head."""
-        return 1
+        """The head, and those next to it."""
+        return min(self.layers, groups)
 
 
 class GradualUnfreeze(FineTune):
@@ -128,7 +129,7 @@ class BiasOnly(FineTune):
     name = "bias_only"
     reference = "Ben Zaken, Goldberg & Ravfogel, ACL 2022"
 
-    learning_rate: float = Field(5e-2, gt=0, le=1, description="Step size of Adam at the start of training.")
+    learning_rate: float = Field(5e-2, gt=0, le=1, description="Step size at the start of training.")
 
     def moves(self, name: str) -> bool:
         """Biases do."""
@@ -151,7 +152,7 @@ class LoRA(FineTune):
 
     rank: int = Field(8, ge=1, le=512, description="r, the rank of what is added to each layer's matrix.")
     alpha: int = Field(16, ge=1, le=10_000, description="α: what is added counts α/r.")
-    learning_rate: float = Field(1e-3, gt=0, le=1, description="Step size of Adam at the start of training.")
+    learning_rate: float = Field(1e-3, gt=0, le=1, description="Step size at the start of training.")
 
     def moves(self, name: str) -> bool:
         """A and B do."""
@@ -184,7 +185,7 @@ class Adapters(FineTune):
     reference = "Houlsby et al., ICML 2019"
 
     width: int = Field(16, ge=1, le=4096, description="r, the width of the bottleneck.")
-    learning_rate: float = Field(1e-3, gt=0, le=1, description="Step size of Adam at the start of training.")
+    learning_rate: float = Field(1e-3, gt=0, le=1, description="Step size at the start of training.")
 
     def moves(self, name: str) -> bool:
         """D and U do."""

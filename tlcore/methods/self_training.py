@@ -75,7 +75,7 @@ class SHOT(_SourceFree):
     reference = "Liang, Hu & Feng, ICML 2020"
     head_moves = False
 
-    learning_rate: float = Field(1e-3, gt=0, le=1, description="Step size of Adam at the start of training.")
+    learning_rate: float = Field(1e-3, gt=0, le=1, description="Step size at the start of training.")
     centre_weight: float = Field(0.3, ge=0, le=100, description="α, how much the answers by centres count.")
 
     def transfer_loss(self, batch: Batch) -> Tensor:
@@ -104,7 +104,7 @@ class Tent(_SourceFree):
     reference = "Wang et al., ICLR 2021"
     head_moves = False
 
-    learning_rate: float = Field(1e-3, gt=0, le=1, description="Step size of Adam at the start of training.")
+    learning_rate: float = Field(1e-3, gt=0, le=1, description="Step size at the start of training.")
 
     def trainable_groups(self, epoch: int, groups: int) -> int:
         """The head, which does not move, and what stands before it."""

@@ -4,7 +4,7 @@ from tlcore.scenarios.base import Scenario
 from tlcore.scenarios.features import OwnFeatures
 from tlcore.scenarios.recommendation import Films, Ratings
 from tlcore.scenarios.text import OwnTexts, Sentiment, Topics
-from tlcore.scenarios.vision import Digits
+from tlcore.scenarios.vision import Digits, Inspection, OwnImages, Pictures
 
 SCENARIOS: dict[str, Scenario] = {}
 
@@ -22,5 +22,5 @@ def register(scenario: type[Scenario]) -> type[Scenario]:
     return scenario
 
 
-for _scenario in (Digits, Sentiment, Topics, Films, Ratings, OwnTexts, OwnFeatures):
+for _scenario in (Digits, Inspection, Pictures, Sentiment, Topics, Films, OwnImages, OwnTexts, Ratings, OwnFeatures):
     register(_scenario)

@@ -19,12 +19,15 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor, nn
 
+    from tlcore.datasets.images import LabelledImages
     from tlcore.network import Network
     from tlcore.results import Explanation
 
 
 UNKNOWN = -1
 """The answer of an example of which none is known."""
+PRETRAINING = "pretraining"
+"""The source without examples: all there is of it is what a network was pretrained on."""
 TaskLoss = Callable[["Tensor", "Tensor"], "Tensor"]
 
 
@@ -65,6 +68,8 @@ class Domains:
         The answers below it are the source's; between `first_target_answer` and it they are in both. 0: all of them.
     answer_names, input_names : sequence of str
         What a person calls the answers, and where inputs are looked up (users) the inputs; empty where it is idle.
+    looked_up : LabelledImages or None
+        Where inputs are numbers of pictures, the pictures.
     facts : dict of str to int
         What there is to know of the data before a run: how many examples, how much the domains share, what was left
         out.
@@ -78,6 +83,7 @@ class Domains:
     source_answers: int = 0
     answer_names: np.ndarray | tuple[str, ...] = ()
     input_names: np.ndarray | tuple[str, ...] = ()
+    looked_up: LabelledImages | None = None
     facts: dict[str, int] = field(default_factory=dict)
 
 
@@ -107,6 +113,8 @@ class Scenario(BaseModel, ABC):
     """(source, target) domains by name; the first pair is the default."""
     own: ClassVar[type[OwnFile] | None] = None
     """What a domain is read from where a person brings the data; then there are no ``pairs``."""
+    pretrained: ClassVar[bool] = False
+    """Whether ``PRETRAINING`` can stand for the source's file, as its network has learned elsewhere."""
     task: ClassVar[Task]
     settings: ClassVar[tuple[Setting, ...]] = ("inductive", "transductive")
     baseline: ClassVar[str] = "from_scratch"
@@ -164,6 +172,15 @@ class Scenario(BaseModel, ABC):
     def settled(self, domains: Domains) -> Self:
         """Return the same scenario with what the data decide about it, so that a run can be shown without them."""
         return self
+
+    @property
+    def remark(self) -> str:
+        """What a person has to know about the way it is set up here; empty: nothing."""
+        return ""
+
+    def remote(self, source: str, target: str) -> str:
+        """Return the host from which domains come over a network the first time; empty: none is needed."""
+        return ""
 
     @abstractmethod
     def domains(self, source: Any, target: Any) -> Domains:

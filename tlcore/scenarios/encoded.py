@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from tlcore.methods.base import Method
     from tlcore.network import Network
 
-PRETRAINING = "pretraining"
-"""The source without examples: all there is of it is what the encoder was pretrained on."""
 TOP = 2
 """Groups above the encoder: the head, and the one below it."""
 MOST_TESTED = 1000
@@ -42,6 +40,7 @@ class Encoded(Classification):
     validate_from = 10**9  # a linear head, and a few epochs of small steps, do not overfit (docs/text.md)
     forecasts = True
     explains = True
+    pretrained = True
     epochs = 80
     max_steps = 800
     batch_size = 64

@@ -13,9 +13,9 @@ from pydantic import BeforeValidator, Field, field_validator
 from tlcore.datasets.own import read_both
 from tlcore.datasets.texts import LabelledTexts, TextFile
 from tlcore.errors import SpecificationError, one_of
-from tlcore.scenarios.base import Domains, Examples, Pace
+from tlcore.scenarios.base import PRETRAINING, Domains, Examples, Pace
 from tlcore.scenarios.classification import SPLIT_SEED
-from tlcore.scenarios.encoded import PRETRAINING, Encoded, bring_together
+from tlcore.scenarios.encoded import Encoded, bring_together
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -231,9 +231,9 @@ class OwnTexts(Texts):
         """Return the same scenario with the labels that the files have."""
         return self.model_copy(update={"labels": tuple(domains.answer_names)})
 
-    def domains(self, source: TextFile, target: TextFile) -> Domains:
+    def domains(self, source: TextFile | None, target: TextFile) -> Domains:
         """Texts that are in both are taken out of the source, double ones out of each."""
-        return _own(source.model_dump_json(), target.model_dump_json(), self.labels)
+        return _own(source and source.model_dump_json(), target.model_dump_json(), self.labels)
 
 
 @lru_cache(maxsize=8)
@@ -273,13 +273,14 @@ def _posts(domain: str, topics: tuple[str, ...], group_size: int) -> LabelledTex
 
 
 @lru_cache(maxsize=2)
-def _own(source: str, target: str, labels: tuple[str, ...]) -> Domains:
-    there, here = read_both(TextFile.model_validate_json(source), TextFile.model_validate_json(target))
+def _own(source: str | None, target: str, labels: tuple[str, ...]) -> Domains:
+    file = TextFile.model_validate_json(source) if source else None
+    there, here = read_both(file, TextFile.model_validate_json(target), NO_TEXTS)
     if labels:
         found = {*there.labels.tolist(), *here.labels.tolist()}
         if missing := [name for name in labels if name not in found]:
             raise one_of("labels", missing[0], sorted(found))
-        there, here = _only("source", there, labels), _only("target", here, labels)
+        there, here = _only("source", there, labels) if source else there, _only("target", here, labels)
     return texts_together(there, here, labels)
 
 

