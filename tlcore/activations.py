@@ -29,9 +29,7 @@ def activations(frozen: nn.Sequential, inputs: Tensor, should_stop: Callable[[],
     """
     frozen.eval()
     large = [
-        index
-        for index, module in enumerate(frozen)
-        if getattr(module, "costly", False) or _size(module) >= KEPT_FROM
+        index for index, module in enumerate(frozen) if getattr(module, "costly", False) or _size(module) >= KEPT_FROM
     ]
     first = next((index for index, module in enumerate(frozen) if _size(module)), len(frozen))
     last = large[-1] + 1 if large else first

@@ -163,7 +163,7 @@ def by_maps(layers: nn.Sequential, number: int, answer: int) -> list[Part] | Non
 
 
 def _last_maps(layers: nn.Sequential, numbers: Tensor) -> nn.Module | None:
-    """Return the last layer that gives maps of more than one place, if less of the network comes after it than before."""
+    """Return the last layer that gives maps of more than one place, if less of the network comes after than before."""
     import torch
 
     called: list[tuple[nn.Module, bool]] = []

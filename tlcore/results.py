@@ -65,6 +65,26 @@ class Explanation:
     parts: list[tuple[int, int, float]]
 
 
+@dataclass(frozen=True)
+class FeatureMap:
+    """Where source and target examples lie in a plane: before a trial, by the source model, and after it.
+
+    Attributes
+    ----------
+    before, after : list of (float, float)
+        Of the same examples in the same order. Each is a picture of its own: nothing but who is near whom counts.
+    domains : list of str
+        Of each: "source" or "target".
+    answers : list of int
+        Of each, its true answer.
+    """
+
+    before: list[tuple[float, float]]
+    after: list[tuple[float, float]]
+    domains: list[str]
+    answers: list[int]
+
+
 @dataclass
 class TrialRecord:
     """A trial of a run as it stands: its status and, once done, its result."""

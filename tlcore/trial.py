@@ -13,7 +13,7 @@ import numpy as np
 from tlcore.cancellation import never, unheard
 from tlcore.classifiers import classify
 from tlcore.errors import SpecificationError
-from tlcore.results import Explanation, TrialResult
+from tlcore.results import Explanation, FeatureMap, TrialResult
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 MOST_CELLS = 2**28
 """Numbers of a sparse table written out, at most: 2 GB."""
 
-
+MOST_SHOWN = 300
+"""Examples of a domain on the map of features."""
 MOST_SECONDS = 60.0
 """What one candidate of a choice may take, by the scenario's forecast."""
 
@@ -116,6 +117,45 @@ def explain(trial: Trial, row: int, should_stop: Callable[[], bool] = never) -> 
     return scenario.explain(fitted.predict, fitted.layers, domains, row)
 
 
+def locate(trial: Trial, should_stop: Callable[[], bool] = never) -> FeatureMap:
+    """Say where source and target examples lie in the source model's features, and in those that a trial ended with.
+
+    The trial is carried out again, as its model was not kept. Up to 300 examples of the source and of the test, drawn
+    by the trial's seed, are brought into the plane by t-SNE, once for each of the two feature spaces.
+
+    Raises
+    ------
+    SpecificationError
+        If there are no such features: nothing was carried over, or the method has no space of its own.
+
+    References
+    ----------
+    van der Maaten & Hinton, Visualizing data using t-SNE, JMLR 2008.
+    """
+    _on_one_thread()
+    given = _given(trial, trial.experiment.domains(), should_stop)
+    domains, generator = given.domains, np.random.default_rng(trial.seed)
+    some = [part[np.sort(generator.permutation(len(part))[:MOST_SHOWN])] for part in (domains.source, domains.test)]
+    fitted = _fit(given)
+    if fitted.embed is None or not given.method.needs_source_model:
+        raise SpecificationError(f"trial: {trial.key!r} has no features that began as the source model's.")
+    model = _source_model(trial.experiment, domains, trial.seed, should_stop)
+    before = [_features(model, part.inputs) for part in some if len(part)]
+    after = [embed(part.inputs) for embed, part in zip(fitted.embed, some, strict=True) if len(part)]
+    names = [name for name, part in zip(("source", "target"), some, strict=True) for _ in range(len(part))]
+    answers = np.concatenate([part.answers for part in some]).tolist()
+    planes = [_in_the_plane(np.concatenate(rows), trial.seed) for rows in (before, after)]
+    return FeatureMap(planes[0], planes[1], names, answers)
+
+
+def _in_the_plane(rows: np.ndarray, seed: int) -> list[tuple[float, float]]:
+    from sklearn.manifold import TSNE
+
+    near = min(30.0, (len(rows) - 1) / 3)
+    places = TSNE(perplexity=near, init="pca", random_state=seed, n_jobs=1).fit_transform(rows.astype(np.float32))
+    return [(float(x), float(y)) for x, y in places]
+
+
 def _on_one_thread() -> None:
     import torch
     from threadpoolctl import threadpool_limits
@@ -155,6 +195,7 @@ class _Fitted:
     """What a method made of its labelled examples.
 
     ``layers`` compute what ``predict`` does with gradients all the way; None where the method's answers have none.
+    ``embed`` takes inputs of the source, and of the target, to the features (n, F) that the answers rest on.
     """
 
     predict: Predict
@@ -164,6 +205,7 @@ class _Fitted:
     curves: list[dict[str, float]] = field(default_factory=list)
     note: str = ""
     source_weights: np.ndarray | None = None
+    embed: tuple[Callable[[np.ndarray], np.ndarray], Callable[[np.ndarray], np.ndarray]] | None = None
 
     def weighted(self, weights: np.ndarray | None, n: int) -> _Fitted:
         """Return the same with the weights that n source examples had, and how many those are worth."""
@@ -426,9 +468,14 @@ def _train(given: _Given) -> _Fitted:
     def predict(inputs: np.ndarray) -> np.ndarray:
         return outputs_of(space.network, space.of_target(inputs))[1].numpy()
 
+    def embedded(place: Callable[[np.ndarray], Tensor]) -> Callable[[np.ndarray], np.ndarray]:
+        return lambda inputs: outputs_of(space.network, place(inputs))[0].numpy()
+
+    embed = embedded(space.of_source), embedded(space.of_target)
     n_train = sum(len(domain) for domain in problem.labelled)
     trained = _trained_parameters(space.network, method, len(curves))
-    fitted = _Fitted(predict, n_train, space.layers, trained, curves, method.note(seen) if seen else "")
+    note = method.note(seen) if seen else ""
+    fitted = _Fitted(predict, n_train, space.layers, trained, curves, note, embed=embed)
     return fitted.weighted(weights, len(given.domains.source))
 
 

@@ -9,6 +9,7 @@ from tlcore.evaluation.verdict import sentence
 from tlcore.experiment import Experiment
 from tlcore.lab import RunInfo
 from tlcore.scenarios import SCENARIOS
+from tlcore.scenarios.base import Scenario
 
 
 def verdict(name: str) -> str:
@@ -88,6 +89,13 @@ def group(name: str) -> str:
     }[name]
 
 
+def pair(scenario: Scenario, source: str, target: str) -> str:
+    """Return from where to where, and what has to be fetched for it."""
+    host = scenario.remote(source, target)
+    fetched = " " + _("(from {host}, over a network)").format(host=host) if host else ""
+    return f"{source} → {target}{fetched}"
+
+
 def fact(name: str) -> str:
     """Return what a fact about the data says."""
     return {
@@ -112,13 +120,24 @@ def fact(name: str) -> str:
         "test_texts": _("texts to test on"),
         "classes": _("labels in all"),
         "shared_classes": _("labels in both"),
-        "source_doubles": _("texts that came twice in the source"),
-        "target_doubles": _("texts that came twice in the target"),
-        "in_both": _("texts of the source that are in the target too, left out"),
+        "source_pictures": _("pictures in the source"),
+        "target_pictures": _("pictures in the target"),
+        "test_pictures": _("pictures to test on"),
+        "source_other": _("files of the source that are no pictures"),
+        "target_other": _("files of the target that are no pictures"),
+        "source_link": _("links in the source that lead out of it, left out"),
+        "target_link": _("links in the target that lead out of it, left out"),
+        "source_corrupt": _("pictures of the source that cannot be read, left out"),
+        "target_corrupt": _("pictures of the target that cannot be read, left out"),
+        "source_huge": _("pictures of the source that are too large, left out"),
+        "target_huge": _("pictures of the target that are too large, left out"),
+        "source_doubles": _("examples that came twice in the source"),
+        "target_doubles": _("examples that came twice in the target"),
+        "in_both": _("examples of the source that are in the target too, left out"),
         "source_neutral": _("neutral texts in the source, left out"),
         "target_neutral": _("neutral texts in the target, left out"),
-        "source_empty": _("rows of the source without a text"),
-        "target_empty": _("rows of the target without a text"),
+        "source_empty": _("empty examples of the source, left out"),
+        "target_empty": _("empty examples of the target, left out"),
         "source_unlabelled": _("examples of the source without a label"),
         "target_unlabelled": _("examples of the target without a label"),
         "source_rows": _("rows in the source"),

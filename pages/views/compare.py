@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.parts import catalogue, texts, words
+from pages.parts import answers, catalogue, feature_maps, texts, words
 from pages.parts.evidence import (
     charts,
     choose_budget,
@@ -61,6 +61,8 @@ if chosen is not None:
             icon=":material/play_circle:",
             query_params={"run": chosen},
         )
+    if remark := results.experiment.where.remark:
+        st.warning(_(remark), icon=":material/swap_horiz:")
     blind = unscored(results)
     if not blind:
         warnings(results)
@@ -72,8 +74,9 @@ if chosen is not None:
         catalogue.groups(results, budget)
         catalogue.lengths(results, budget)
         catalogue.one_person(results, budget)
-        texts.turned_texts(chosen, results, budget)
+        answers.single_answers(chosen, results, budget)
         texts.shifted(chosen, results)
+        feature_maps.before_and_after(chosen, results, budget)
     source_weights(results, budget)
     if not blind:
         methods_apart(results, budget)

@@ -15,7 +15,8 @@ from tlcore.errors import SpecificationError, one_of
 from tlcore.experiment import Experiment, applicable, presets
 from tlcore.methods import METHODS
 from tlcore.scenarios import SCENARIOS
-from tlcore.scenarios.base import Scenario
+from tlcore.report import pictures
+from tlcore.scenarios.base import PRETRAINING, Scenario
 
 MOST_MATCHED = 20  # labels that are matched by choosing; more are written down
 
@@ -29,6 +30,8 @@ def watch(run_id: str) -> None:
         st.page_link("../views/history.py", label=_("All runs"), icon=":material/history:")
         return
     st.title(words.title(run))
+    if remark := run.experiment.where.remark:
+        st.warning(_(remark), icon=":material/swap_horiz:")
     with st.container(horizontal=True, vertical_alignment="center"):
         if not run.ended:
             if st.button(_("Cancel"), icon=":material/stop_circle:", disabled=run.stopping, key="cancel"):
@@ -102,13 +105,14 @@ def choose_domains(scenario: Scenario, pair: tuple[Any, Any] | None) -> tuple[An
             _("From where to where"),
             scenario.pairs,
             index=scenario.pairs.index(pair) if pair in scenario.pairs else 0,
-            format_func=lambda pair: f"{pair[0]} → {pair[1]}",
+            format_func=lambda pair: words.pair(scenario, *pair),
             key=f"pair.{scenario.name}",
         )
-    return (
-        own_file(scenario.own, "source", _("Source: where much is known")),
-        own_file(scenario.own, "target", _("Target: where you want to know")),
-    )
+    source = own_file(scenario.own, "source", _("Source: where much is known"))
+    if scenario.pretrained and "path" not in source:
+        st.caption(_("Without a file the source is what the network was pretrained on."))
+        source = PRETRAINING
+    return source, own_file(scenario.own, "target", _("Target: where you want to know"))
 
 
 def own_file(kind: type[OwnFile], which: str, label: str) -> dict[str, Any]:
@@ -167,6 +171,9 @@ def look_at(data: dict[str, Any]) -> dict[str, str]:
     with st.container(horizontal=True):
         for name in scenario.shown_facts:
             st.metric(words.capitalised(words.fact(name)), f"{found[name]:,}")
+    if remark := said_of(scenario, experiment):
+        st.warning(_(remark), icon=":material/swap_horiz:")
+    samples(experiment)
     rest = [name for name, count in found.items() if count and name not in scenario.shown_facts]
     st.caption(" · ".join(f"{found[name]:,} {words.fact(name)}" for name in rest))
     refused = experiment.refusals()
@@ -177,6 +184,29 @@ def look_at(data: dict[str, Any]) -> dict[str, str]:
             icon=":material/link_off:",
         )
     return refused
+
+
+@st.cache_data(ttl=300, max_entries=20, show_spinner=False, hash_funcs={Experiment: Experiment.model_dump_json})
+def said_of(_scenario: Scenario, experiment: Experiment) -> str:
+    """Return what a person has to know about the way a scenario is set up here; not asked anew at every click."""
+    return _scenario.settled(experiment.domains()).remark
+
+
+def samples(experiment: Experiment) -> None:
+    """Show some pictures of each domain, where the examples are pictures."""
+    domains = experiment.domains()
+    if domains.looked_up is None:
+        return
+    names = experiment.names
+    with st.expander(_("Some of the pictures"), icon=":material/photo_library:"):
+        for name, part in ((names[0], domains.source), (names[1], domains.pool)):
+            if not len(part):
+                continue
+            st.markdown(f"**{name}**")
+            with st.container(horizontal=True):
+                for number in pictures.some_of_each(part.inputs, part.answers):
+                    label = domains.looked_up.labels[number]
+                    st.image(pictures.small(domains.looked_up, number), caption=str(label), width=pictures.SMALL)
 
 
 def form(preset: Experiment, wanted: str) -> dict[str, Any] | None:
@@ -238,7 +268,8 @@ def form(preset: Experiment, wanted: str) -> dict[str, Any] | None:
             key="seeds",
         )
     refused: dict[str, str] = {}
-    if any(scenario.own and "path" not in fields[which] for which in ("source", "target")):
+    given = [fields[which] == PRETRAINING or "path" in fields[which] for which in ("source", "target")]
+    if scenario.own and not all(given):
         st.info(_("Choose a file for each domain to go on."), icon=":material/upload_file:")
         return None
     if scenario.shown_facts:

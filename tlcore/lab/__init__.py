@@ -18,11 +18,11 @@ from tlcore.lab.runs import RunInfo
 if TYPE_CHECKING:
     from tlcore.experiment import Experiment, Trial
     from tlcore.lab.store import Store
-    from tlcore.results import Explanation, Results
+    from tlcore.results import Explanation, FeatureMap, Results
 
 __all__ = [
-    "RunInfo", "cancel", "delete", "engine_status", "explain", "export", "forecast", "home", "list_runs", "read",
-    "rename", "results", "resume", "run", "save", "start_engine", "stop_engine", "store_url", "submit", "wait",
+    "RunInfo", "cancel", "delete", "engine_status", "explain", "export", "feature_map", "forecast", "home", "list_runs",
+    "read", "rename", "results", "resume", "run", "save", "start_engine", "stop_engine", "store_url", "submit", "wait",
 ]  # fmt: skip
 
 
@@ -129,10 +129,31 @@ def explain(run_id: str, trial: Trial, row: int, again: bool = False) -> Explana
     SpecificationError
         If the trial is not done, or it was tried in vain.
     """
-    explanation = _store().explanation(run_id, trial, row, again)
-    if explanation is None:
+    from tlcore.results import Explanation
+
+    found = _worked_out(run_id, trial, row, again)
+    if found is None:
+        return None
+    return Explanation(found["by"], found["probabilities"], [(*part,) for part in found["parts"]])
+
+
+def feature_map(run_id: str, trial: Trial, again: bool = False) -> FeatureMap | None:
+    """Return where examples lie in the features before and after a done trial; None while the engine works it out.
+
+    As `explain`.
+    """
+    from tlcore.lab.store import WHOLE
+    from tlcore.results import FeatureMap
+
+    found = _worked_out(run_id, trial, WHOLE, again)
+    return None if found is None else FeatureMap(**found)
+
+
+def _worked_out(run_id: str, trial: Trial, row: int, again: bool) -> dict[str, Any] | None:
+    found = _store().explanation(run_id, trial, row, again)
+    if found is None:
         start_engine()
-    return explanation
+    return found
 
 
 def list_runs() -> list[RunInfo]:

@@ -34,8 +34,10 @@ from tlcore.errors import SpecificationError
 from tlcore.experiment import Experiment, MethodChoice, Trial
 from tlcore.lab.runs import ACTIVE, TRIAL_STATUSES, RunInfo
 from tlcore.lab.schema import EXPLANATIONS, RESULTS, RUNS, TRIALS, open_database
-from tlcore.results import Explanation, TrialRecord, TrialResult
+from tlcore.results import Explanation, FeatureMap, TrialRecord, TrialResult
 
+WHOLE = -1
+"""In the place of a test example: the trial as a whole, of which a map of features is asked."""
 LEASE = 6.0
 """Seconds that a worker's claim on a trial outlives its last heartbeat, and an engine's its hold on a run."""
 START_TIME = 30.0
@@ -179,8 +181,10 @@ class Store:
                     .values(status="queued", error="", finished=None, lease_until=time.time() + START_TIME)
                 )
 
-    def explanation(self, run_id: str, trial: Trial, row: int, again: bool = False) -> Explanation | None:
-        """Return what a done trial's answer to a test example rests on; None: it is asked for, from now on at least.
+    def explanation(self, run_id: str, trial: Trial, row: int, again: bool = False) -> dict[str, Any] | None:
+        """Return what a done trial's answer to a test example rests on, or of `WHOLE` its map of features, by field.
+
+        None: it is asked for, from now on at least.
 
         ``again`` asks once more for what was tried in vain.
 
@@ -213,8 +217,8 @@ class Store:
             raise SpecificationError(f"explanation: {trial.key!r} could not be explained: {found.error}")
         if found.value is None:
             return None
-        value = json.loads(found.value)
-        return Explanation(value["by"], value["probabilities"], [(*part,) for part in value["parts"]])
+        value: dict[str, Any] = json.loads(found.value)
+        return value
 
     # For the worker that carries out a trial.
 
@@ -283,7 +287,7 @@ class Store:
             row = connection.execute(sa.select(TRIALS).where(TRIALS.c.id == trial_id)).one()
             return _trial(_experiment(_run(connection, row.run_id).spec), row)
 
-    def explain(self, trial_id: str, row: int, explanation: Explanation | None, error: str = "") -> None:
+    def explain(self, trial_id: str, row: int, explanation: Explanation | FeatureMap | None, error: str = "") -> None:
         """Keep an explanation that was asked for, or why there is none."""
         value = None if explanation is None else json.dumps(asdict(explanation))
         with self._writing() as connection:

@@ -14,7 +14,7 @@ from typing import Self
 from distributed import Worker, WorkerPlugin
 
 from tlcore.cancellation import Cancelled
-from tlcore.lab.store import Claim, Store, open_store
+from tlcore.lab.store import WHOLE, Claim, Store, open_store
 
 log = logging.getLogger(__name__)
 
@@ -127,12 +127,13 @@ def prepare_source(store_url: str, run_id: str, seed: int) -> None:
 
 
 def work_out(store_url: str, trial_id: str, row: int) -> None:
-    """Find out what a trial's answer to a test example rests on, and keep it."""
-    from tlcore.trial import explain
+    """Find out what a trial's answer to a test example rests on, or of the whole its map of features, and keep it."""
+    from tlcore.trial import explain, locate
 
     store = open_store(store_url)
     try:
-        store.explain(trial_id, row, explain(store.trial(trial_id), row))
+        trial = store.trial(trial_id)
+        store.explain(trial_id, row, locate(trial) if row == WHOLE else explain(trial, row))
     except Exception as error:  # a person waits for an answer, and is told
         log.exception("trial %s, example %d could not be explained", trial_id, row)
         store.explain(trial_id, row, None, one_line(error))

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from tlcore.results import FeatureMap
+
 # Okabe & Ito 2008: told apart with any kind of colour vision; the marker says the same once more.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#B59F00")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "hexagon", "triangle-down", "pentagon")
@@ -259,3 +261,40 @@ def _quiet(figure: go.Figure, height: int = 420) -> go.Figure:
         plot_bgcolor="rgba(0,0,0,0)",
         legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom"},
     )
+
+
+def feature_map(
+    found: FeatureMap, classes: tuple[str, ...], by: str, titles: tuple[str, str], domain_names: tuple[str, str]
+) -> go.Figure:
+    """Draw where examples lie before and after, side by side: domains by sign, and by colour ``by`` class or domain."""
+    from plotly.subplots import make_subplots
+
+    figure = make_subplots(1, 2, subplot_titles=titles, horizontal_spacing=0.04)
+    for column, places in enumerate((found.before, found.after), start=1):
+        for domain, symbol, place in (("source", "circle-open", 0), ("target", "x-thin-open", 1)):
+            for answer in sorted(set(found.answers)):
+                here = [
+                    where
+                    for where, of, its in zip(places, found.domains, found.answers, strict=True)
+                    if (of, its) == (domain, answer)
+                ]
+                if not here:
+                    continue
+                colour = COLOURS[(answer if by == "class" else 3 * place) % len(COLOURS)]
+                group = f"{domain_names[place]}, {classes[answer]}" if by == "class" else domain_names[place]
+                shown = column == 1 and group not in {trace.name for trace in figure.data}
+                figure.add_scatter(
+                    x=[x for x, _ in here],
+                    y=[y for _, y in here],
+                    mode="markers",
+                    marker={"symbol": symbol, "color": colour, "size": 7},
+                    name=group,
+                    legendgroup=group,
+                    showlegend=shown,
+                    hovertemplate=f"{domain_names[place]}, {classes[answer]}<extra></extra>",
+                    row=1,
+                    col=column,
+                )
+    figure.update_xaxes(showticklabels=False, showgrid=False, zeroline=False)
+    figure.update_yaxes(showticklabels=False, showgrid=False, zeroline=False)
+    return figure.update_layout(height=420, margin={"l": 10, "r": 10, "t": 40, "b": 10})

@@ -1,4 +1,4 @@
-"""Texts of a run: which answers transfer turned round, and which words set the domains apart."""
+"""Texts of a run: which words set the domains apart, and which an answer rests on."""
 
 from __future__ import annotations
 
@@ -11,50 +11,11 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas as pd
 
-    from tlcore.results import Explanation, Results
+    from tlcore.results import Explanation
     from tlcore.scenarios.base import Domains
 
 FAINTEST = 0.1
 """Share of the strongest word's weight below which a word is not marked."""
-
-
-def turned(results: Results, method: str, budget: int, seed: int) -> pd.DataFrame:
-    """Return the test texts that a method has right and the baseline wrong, or the other way round.
-
-    Columns: row (the text's place among the test examples), text, truth, baseline, method (what each says, by name),
-    better (whether the method is the one that is right), gain (by how much the method's log loss is below the
-    baseline's). First those for the better, and within each kind the largest change. Empty until both are done.
-    """
-    import pandas as pd
-
-    columns = ["row", "text", "truth", "baseline", "method", "better", "gain"]
-    examples = {
-        record.trial.method.label: record.result.examples
-        for record in results.records
-        if record.result and (record.trial.budget, record.trial.seed) == (budget, seed)
-    }
-    if not {method, results.experiment.baseline} <= examples.keys():
-        return pd.DataFrame(columns=columns)
-    without, with_it = examples[results.experiment.baseline], examples[method]
-    truth = with_it["truth"]
-    right, was_right = with_it["predicted"] == truth, without["predicted"] == truth
-    rows = np.flatnonzero(right != was_right)
-    domains = results.experiment.domains()
-    texts, names = np.asarray(domains.input_names, object), np.asarray(domains.answer_names, object)
-    table = pd.DataFrame(
-        {
-            "row": rows,
-            "text": texts[domains.test.inputs[rows]],
-            "truth": names[truth[rows]],
-            "baseline": names[without["predicted"][rows]],
-            "method": names[with_it["predicted"][rows]],
-            "better": right[rows],
-            "gain": (without["log_loss"] - with_it["log_loss"])[rows].astype(float),
-        },
-        columns=columns,
-    )
-    size = table["gain"].abs()
-    return table.assign(size=size).sort_values(["better", "size"], ascending=False, kind="stable")[columns]
 
 
 def shifted_words(domains: Domains, most: int = 15) -> pd.DataFrame:

@@ -142,6 +142,8 @@ class Scenario(BaseModel, ABC):
     """Whether it can say what a trial costs: see `cost`."""
     explains: ClassVar[bool] = False
     """Whether it can say what an answer rests on."""
+    maps: ClassVar[bool] = False
+    """Whether features are worth a map: examples have classes, and a network sees them."""
     epochs: ClassVar[int]
     """Cap on epochs when the experiment leaves it open."""
     max_steps: ClassVar[int]

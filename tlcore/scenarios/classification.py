@@ -24,6 +24,7 @@ class Classification(Scenario):
     metrics = CLASSIFICATION
     verdict_metrics = DECOMPOSABLE
     headline = ("accuracy", "macro_recall")
+    maps = True
     validate_from: ClassVar[int] = 50
     """Labels a class; to hold out a share of fewer costs more than it helps (docs/evaluation.md)."""
 

@@ -42,6 +42,7 @@ class OwnFeatures(Classification):
     credit = "Your own data; it stays on this machine."
     own = FeatureFile
     largest_budget = 10_000
+    maps = False
     first_methods = ("source_only", "coral")
     shown_facts = ("source_rows", "target_rows", "columns", "shared_classes")
     epochs = 60

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 from itertools import product
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field
@@ -119,6 +119,10 @@ class Images(Encoded):
     weights: str = Field("", description="A checkpoint of it here, .safetensors or .pth, in place of the published.")
     size: int = Field(128, ge=32, le=1024, description="Height and width at which pictures are seen, in pixels.")
     fit: Fit = Field("squash", description="squash: all of a picture, not its shape. crop: its shape, the middle.")
+    augment: Literal["none", "mirror", "turn"] = Field(
+        "none",
+        description="How a picture may lie while what sees it trains: as it is; mirrored, too; in all eight ways.",
+    )
     hidden: int = Field(0, ge=0, le=8192, description="Units of a ReLU layer below the head; 0: an adapter instead.")
     asked: str = Field(
         "", description="The network that was asked for and could not be had.", json_schema_extra={"found": True}
@@ -147,7 +151,11 @@ class Images(Encoded):
         from tlcore.backbones.image import RATE, Pixels, body
 
         stages, features = body(self.backbone, pretrained, self.size, self.weights, self.weights_sha256)
-        return [Pixels(*self._pixels(domains, self.size)), *stages], features, RATE if pretrained else 1.0
+        return (
+            [Pixels(*self._pixels(domains, self.size), augment=self.augment), *stages],
+            features,
+            RATE if pretrained else 1.0,
+        )
 
     def above(self, features: int) -> nn.Module:
         """Return an adapter that does nothing at the start, or the hidden layer that was asked for."""
@@ -173,7 +181,10 @@ class Images(Encoded):
 
         size = min(SMALL, self.size)
         body = SmallCNN()
-        return Network([Pixels(*self._pixels(domains, size)), body], nn.Linear(body.features, domains.answers))
+        return Network(
+            [Pixels(*self._pixels(domains, size), augment=self.augment), body],
+            nn.Linear(body.features, domains.answers),
+        )
 
     def raw(self, domains: Domains) -> Callable[[np.ndarray], Any]:
         """Return the pixels of small pictures, in [0, 1]."""
@@ -262,9 +273,7 @@ class Pictures(Images):
     )  # fmt: skip
     pairs = tuple(pair for pair in product(sources, targets) if pair[0] != pair[1])
 
-    labels: tuple[str, ...] = Field(
-        (), description="The labels, found in the data.", json_schema_extra={"found": True}
-    )
+    labels: tuple[str, ...] = Field((), description="The labels, found in the data.", json_schema_extra={"found": True})
 
     @property
     def classes(self) -> tuple[str, ...]:
