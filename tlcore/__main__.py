@@ -248,11 +248,14 @@ def _datasets() -> list[dict[str, Any]]:
     return [
         {
             "name": name,
-            "summary": f"{dataset.title}: {dataset.size} examples, {dataset.licence}",
+            "summary": f"{dataset.title}: {dataset.size} examples, {dataset.licence}"
+            + (f"; needs a network the first time ({dataset.remote})" if dataset.remote else ""),
             "title": dataset.title,
             "licence": dataset.licence,
             "source": dataset.source,
             "size": dataset.size,
+            "classes": list(dataset.classes),
+            "remote": dataset.remote,
         }
         for name, dataset in DATASETS.items()
     ]

@@ -80,10 +80,13 @@ def kept_array(parts: tuple[object, ...], shape: tuple[int, ...], fill: Callable
         with FileLock(path.with_suffix(".lock")):
             if not path.exists():
                 partial = path.with_suffix(f".{os.getpid()}.partial")
-                array = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
-                fill(array)
-                array.flush()
-                partial.replace(path)  # atomic: a half-written file is never found under the name
+                try:
+                    array = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
+                    fill(array)
+                    array.flush()
+                    partial.replace(path)  # atomic: a half-written file is never found under the name
+                finally:
+                    partial.unlink(missing_ok=True)
     return np.load(path, mmap_mode="c")  # its pages are shared by all processes as long as nobody writes
 
 

@@ -14,8 +14,8 @@ from tlcore.datasets.own import OwnFile, keep_upload
 from tlcore.errors import SpecificationError, one_of
 from tlcore.experiment import Experiment, applicable, presets
 from tlcore.methods import METHODS
-from tlcore.scenarios import SCENARIOS
 from tlcore.report import pictures
+from tlcore.scenarios import SCENARIOS
 from tlcore.scenarios.base import PRETRAINING, Scenario
 
 MOST_MATCHED = 20  # labels that are matched by choosing; more are written down

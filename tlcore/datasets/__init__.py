@@ -9,6 +9,7 @@ from hashlib import sha256
 
 import numpy as np
 
+from tlcore.datasets import remote
 from tlcore.datasets.distribution import Distribution
 from tlcore.errors import SpecificationError
 
@@ -211,6 +212,21 @@ def _textile() -> Arrays:
     }
 
 
+def _medmnist(name: str, of: str, size: int, md5: str, classes: str, licence: str = "CC BY 4.0") -> Dataset:
+    # The numbers are those of the distribution medmnist 3.0.2, which would bring more than its files' addresses.
+    return Dataset(
+        name,
+        f"{of}, 28×28",
+        licence,
+        "Yang et al. 2023 (MedMNIST v2, Scientific Data 10), Zenodo record 10519652",
+        size,
+        "",
+        partial(remote.kept_whole, name, "zenodo.org", partial(remote.medmnist, name, md5)),
+        tuple(classes.split(", ")),
+        "zenodo.org",
+    )
+
+
 DIGITS = tuple("0123456789")
 
 DATASETS: dict[str, Dataset] = {
@@ -314,6 +330,100 @@ DATASETS: dict[str, Dataset] = {
             18_821,
             "c8555d13c9d5d8723b6a311b339b7e792e1406f439bdb3e88a209d376d1eb887",
             _newsgroups,
+        ),
+        *(
+            Dataset(
+                name,
+                title,
+                licence,
+                f"{source}; through torchvision.datasets",
+                size,
+                "",
+                partial(remote.kept_whole, name, host, load),
+                tuple(classes.split(", ")),
+                host,
+            )
+            for name, title, licence, source, size, host, load, classes in (
+                (
+                    "usps",
+                    "Digits of envelopes, 16×16",
+                    "none stated; in use for research since 1990",
+                    "Hull 1994 (IEEE PAMI 16), as prepared for LIBSVM",
+                    9_298,
+                    "www.csie.ntu.edu.tw",
+                    remote.usps,
+                    ", ".join(DIGITS),
+                ),
+                (
+                    "svhn",
+                    "Street view house numbers, cut out, in colour, 32×32",
+                    "non-commercial use only",
+                    "Netzer et al. 2011 (NIPS workshop on deep learning and unsupervised feature learning)",
+                    99_289,
+                    "ufldl.stanford.edu",
+                    remote.svhn,
+                    ", ".join(DIGITS),
+                ),
+                (
+                    "fashion-mnist",
+                    "Pictures of clothes, 28×28",
+                    "MIT",
+                    "Xiao, Rasul & Vollgraf 2017 (arXiv:1708.07747)",
+                    70_000,
+                    "fashion-mnist.s3-website.eu-central-1.amazonaws.com",
+                    remote.fashion_mnist,
+                    "T-shirt/top, Trouser, Pullover, Dress, Coat, Sandal, Shirt, Sneaker, Bag, Ankle boot",
+                ),
+                (
+                    "eurosat",
+                    "Land from a satellite (Sentinel-2), in colour, 64×64",
+                    "MIT",
+                    "Helber, Bischke, Dengel & Borth 2019 (IEEE JSTARS 12)",
+                    27_000,
+                    "huggingface.co",
+                    remote.eurosat,
+                    "AnnualCrop, Forest, HerbaceousVegetation, Highway, Industrial, Pasture, PermanentCrop, "
+                    "Residential, River, SeaLake",
+                ),
+            )
+        ),
+        _medmnist(
+            "pathmnist",
+            "Tissue of the colon under the microscope (Kather et al. 2019)",
+            107_180,
+            "a8b06965200029087d5bd730944a56c1",
+            "adipose, background, debris, lymphocytes, mucus, smooth muscle, normal colon mucosa, "
+            "cancer-associated stroma, colorectal adenocarcinoma epithelium",
+        ),
+        _medmnist(
+            "dermamnist",
+            "Pigmented lesions of the skin (HAM10000, Tschandl et al. 2018)",
+            10_015,
+            "0744692d530f8e62ec473284d019b0c7",
+            "actinic keratoses and intraepithelial carcinoma, basal cell carcinoma, benign keratosis-like lesions, "
+            "dermatofibroma, melanoma, melanocytic nevi, vascular lesions",
+            "CC BY-NC 4.0",
+        ),
+        _medmnist(
+            "bloodmnist",
+            "Blood cells under the microscope (Acevedo et al. 2020)",
+            17_092,
+            "7053d0359d879ad8a5505303e11de1dc",
+            "basophil, eosinophil, erythroblast, immature granulocytes, lymphocyte, monocyte, neutrophil, platelet",
+        ),
+        _medmnist(
+            "pneumoniamnist",
+            "Chest X-rays of children (Kermany et al. 2018)",
+            5_856,
+            "28209eda62fecd6e6a2d98b1501bb15f",
+            "normal, pneumonia",
+        ),
+        _medmnist(
+            "breastmnist",
+            "Breast ultrasound (Al-Dhabyani et al. 2020)",
+            780,
+            "750601b1f35ba3300ea97c75c52ff8f6",
+            "malignant, normal or benign",
         ),
     )
 }

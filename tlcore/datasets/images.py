@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import re
+import struct
+import unicodedata
+import warnings
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from hashlib import sha256 as digest_of
 from io import BytesIO
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 
@@ -28,13 +34,20 @@ Picture = bytes | np.ndarray
 """A file's bytes, or pixels (height, width) or (height, width, 3) as uint8."""
 Fit = Literal["squash", "crop"]
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
+"""What a file may be inside, whatever it is called: some others are programs, which their reader would run."""
+PACKED = (".zip", ".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz")
 PARTS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
 """Folders that say which part of a data set they are, not which class."""
-MOST = 50_000
-"""Pictures of a domain."""
-MOST_BYTES, MOST_PIXELS = 64 * 2**20, 100_000_000
-"""What one picture may have, packed and unpacked."""
-MOST_LABELS = 1000
+MOST, MOST_FILES, MOST_LABELS = 50_000, 200_000, 1000
+"""Pictures of a domain, files beside and among them, classes."""
+MOST_BYTES, MOST_TOGETHER = 64 * 2**20, 2 * LARGEST
+"""What one picture, and all files, may have unpacked."""
+MOST_PIXELS = 80_000_000
+"""Of one picture; a little below the number from which Pillow itself warns."""
+THREADS = min(8, os.cpu_count() or 1)
+"""Each may hold one unpacked picture of the largest size."""
+UTF_8 = 0x800
 
 
 @dataclass(frozen=True)
@@ -49,32 +62,68 @@ class LabelledImages:
     open : callable
         From a picture's place in the list to the picture.
     checksum : str
-        SHA-256 of all of them.
-    sums : list of bytes
+        SHA-256 of all pictures, in order.
+    contents : list of bytes
         A digest of each; those of equal pictures are equal.
     dropped : dict of str to int
-        How many files were left out, and why: ``other`` (no picture), ``empty``, ``huge``, ``corrupt``.
+        How many files were left out, and why: ``other`` (no picture by its name), ``link`` (leads out of the folder),
+        ``empty``, ``huge``, ``corrupt``.
+    parts : tuple of LabelledImages
+        What it was joined from.
     """
 
     names: list[str]
     labels: np.ndarray
     open: Callable[[int], Picture]
     checksum: str
-    sums: list[bytes]
+    contents: list[bytes]
     dropped: dict[str, int] = field(default_factory=dict)
+    parts: tuple[LabelledImages, ...] = ()
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def __getitem__(self, rows: Any) -> LabelledImages:
+        """Return some of them: by a slice, places or a mask, as numpy does."""
+        places = np.arange(len(self))[rows].tolist()
+        sums = [self.contents[place] for place in places]
+        return replace(
+            self,
+            names=[self.names[place] for place in places],
+            labels=self.labels[rows],
+            open=lambda number: self.open(places[number]),
+            checksum=_sum_of(sums),
+            contents=sums,
+            parts=(),
+        )
 
     @classmethod
     def of(cls, names: Sequence[str], labels: np.ndarray, pictures: Sequence[Picture]) -> Self:
         """Return the same as pictures that are at hand."""
         sums = [digest_of(_bytes(picture)).digest() for picture in pictures]
-        return cls([*names], labels, pictures.__getitem__, digest_of(b"".join(sums)).hexdigest(), sums)
+        return cls([*names], labels, pictures.__getitem__, _sum_of(sums), sums)
+
+    @classmethod
+    def joined(cls, one: LabelledImages, other: LabelledImages) -> Self:
+        """Return both, one after the other."""
+        sums = one.contents + other.contents
+        return cls(
+            one.names + other.names,
+            np.concatenate([one.labels, other.labels]),
+            lambda number: one.open(number) if number < len(one) else other.open(number - len(one)),
+            _sum_of(sums),
+            sums,
+            dict(Counter(one.dropped) + Counter(other.dropped)),
+            (one, other) if len(one) and len(other) else (),
+        )
 
 
 def _bytes(picture: Picture) -> bytes:
     return picture if isinstance(picture, bytes) else str(picture.shape).encode() + picture.tobytes()
+
+
+def _sum_of(sums: list[bytes]) -> str:
+    return digest_of(b"".join(sums)).hexdigest()
 
 
 def pixels(images: LabelledImages, size: int, fit: Fit) -> np.ndarray:
@@ -83,48 +132,70 @@ def pixels(images: LabelledImages, size: int, fit: Fit) -> np.ndarray:
     Grey ones get three equal channels, sixteen bits become eight, what is transparent becomes white, and a camera's
     note which way is up is followed. ``squash`` keeps the whole picture and not its shape, ``crop`` the reverse.
     """
-    from concurrent.futures import ThreadPoolExecutor
+    import PIL
 
     def decode(into: np.ndarray) -> None:
         def one(number: int) -> None:
             into[number] = resized(images.open(number), size, fit)
 
-        with ThreadPoolExecutor(os.cpu_count()) as threads:  # decoding lets go of Python's lock
+        with ThreadPoolExecutor(THREADS) as threads:  # decoding lets go of Python's lock
             for _ in threads.map(one, range(len(images))):
                 pass
 
-    return kept_array(("pixels", images.checksum, size, fit, 1), (len(images), size, size, 3), decode)
+    def copy(into: np.ndarray) -> None:
+        for part, rows in zip(images.parts, np.split(into, [len(images.parts[0])]), strict=True):
+            rows[:] = pixels(part, size, fit)
+
+    shape = (len(images), size, size, 3)
+    if not len(images):
+        return np.zeros(shape, np.uint8)  # nothing cannot be mapped
+    return kept_array(
+        ("pixels", images.checksum, size, fit, PIL.__version__, 2), shape, copy if images.parts else decode
+    )
 
 
 def resized(picture: Picture, size: int, fit: Fit) -> np.ndarray:
     """Return a picture as uint8 (size, size, 3)."""
     from PIL import Image, ImageOps
 
-    if isinstance(picture, bytes):
-        with Image.open(BytesIO(picture)) as opened:
-            opened.draft("RGB", (2 * size, 2 * size))  # a JPEG of many pixels is decoded at a fraction of them
-            image = _in_colour(ImageOps.exif_transpose(opened))
-    else:
-        image = Image.fromarray(picture).convert("RGB")
+    image = _decoded(picture, size) if isinstance(picture, bytes) else Image.fromarray(picture).convert("RGB")
     if fit == "crop":
         return np.asarray(ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC))
     return np.asarray(image.resize((size, size), Image.Resampling.BICUBIC))
 
 
-def _in_colour(image: Image) -> Image:
+def _decoded(picture: bytes, size: int) -> Image:
+    """Return what is in a file, or its first frame, in colour and the right way up, at least about twice this size."""
+    from PIL import Image, ImageOps
+
+    with Image.open(BytesIO(picture), formats=FORMATS) as opened:  # reads its head alone
+        if opened.width * opened.height > MOST_PIXELS:
+            raise Image.DecompressionBombError
+        opened.draft(None, (2 * size, 2 * size))  # a JPEG of many pixels is decoded at a fraction of them
+        return _in_colour(ImageOps.exif_transpose(opened), opened.format)
+
+
+def _in_colour(image: Image, form: str | None) -> Image:
     from PIL import Image as pillow
 
     if image.mode.startswith(("I", "F")):
-        values = np.asarray(image, np.float64)
-        low, high = (0.0, 255.0) if values.min() >= 0 and values.max() <= 255 else (0.0, 65535.0)
-        if image.mode == "F" or values.min() < 0:
-            low, high = float(values.min()), float(values.max())
-        grey = (values - low) / max(high - low, 1e-12) * 255
-        return pillow.fromarray(grey.clip(0, 255).round().astype(np.uint8)).convert("RGB")
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        # A 16-bit file says what white is, and so does Pillow of a PGM; of the rest only the values tell.
+        known = image.mode.startswith("I;16") or (image.mode == "I" and form == "PPM")
+        image = pillow.fromarray(_eight_bits(np.asarray(image, np.float32), 65535.0 if known else None))
+    if image.mode in ("RGBA", "RGBa", "LA", "PA") or "transparency" in image.info:
         above = image.convert("RGBA")
         return pillow.alpha_composite(pillow.new("RGBA", above.size, "white"), above).convert("RGB")
     return image.convert("RGB")
+
+
+def _eight_bits(values: np.ndarray, white: float | None) -> np.ndarray:
+    """Return grey values as uint8; what white is, if not known, is the next of 1, 255 and 65535, or the largest."""
+    values = np.nan_to_num(values, posinf=0, neginf=0)
+    low, high = float(values.min()), float(values.max())
+    if white is None:
+        white = next((usual for usual in (1.0, 255.0, 65535.0) if high <= usual), high)
+    low = min(low, 0.0)
+    return ((values - low) * (255 / (white - low))).clip(0, 255).round().astype(np.uint8)
 
 
 class ImageFolder(OwnFile):
@@ -134,6 +205,8 @@ class ImageFolder(OwnFile):
     classes in each, are read as one.
     """
 
+    allowed: ClassVar[str] = "a folder, a .zip, or an https address of one"
+
     def pinned(self) -> Self:
         """Return the same with an absolute path and a checksum of every file in it.
 
@@ -142,16 +215,9 @@ class ImageFolder(OwnFile):
         SpecificationError
             If it is not there, holds too much, or is not what the checksum is of.
         """
-        place = Path(self.path).expanduser().resolve()
-        if not place.is_dir():
+        if "://" in self.path or not (place := Path(self.path).expanduser().resolve()).is_dir():
             return super().pinned()
-        found = _sum_of_folder(place, _listing(place))
-        if self.sha256 not in ("", found):
-            raise SpecificationError(
-                f"path: {self.path!r} has changed since its sha256 was written down; leave sha256 out to take it as it "
-                "is now."
-            )
-        return self.model_copy(update={"path": str(place), "sha256": found})
+        return self._pinned_to(place, _sum_of_folder(place, _listing(place)))
 
     def read(self) -> LabelledImages:
         """Return the pictures that can be read, with the names of their folders.
@@ -169,86 +235,108 @@ class ImageFolder(OwnFile):
         return tuple(np.unique(self.read().labels).tolist())
 
 
+@dataclass(frozen=True)
+class _File:
+    """A file in a folder or an archive: what a person calls it, its size unpacked, and how it is read.
+
+    What cannot be read is read as nothing. A link that leads elsewhere has no size.
+    """
+
+    name: str
+    size: int | None
+    read: Callable[[], bytes]
+
+
 @lru_cache(maxsize=4)
 def _read(path: str, checksum: str) -> LabelledImages:
+    from PIL.Image import DecompressionBombWarning
+
     place = Path(path)
     name = place.name
-    if place.is_dir():
-        files = {member: size for member, size, _ in _listing(place)}
-
-        def content(member: str) -> bytes:
-            return (place / member).read_bytes()
-    else:
-        files = _members(place)
-        content = partial(_unpacked, path, checksum)
-    dropped: Counter[str] = Counter()
-    pictures: list[str] = []
-    for member, size in files.items():
-        if reason := _unusable(member, size):
-            dropped[reason] += 1
-        else:
-            pictures.append(member)
+    files = _in_folder(place) if place.is_dir() else _in_archive(path, checksum)
+    reasons = [_unusable(file) for file in files]
+    dropped = Counter(filter(None, reasons))
+    pictures = [file for file, reason in zip(files, reasons, strict=True) if not reason]
     if len(pictures) > MOST:
         raise SpecificationError(f"path: {name!r} holds {len(pictures):,} pictures. Allowed: up to {MOST:,}.")
-    classes = dict(zip(pictures, _classes(name, pictures), strict=True))
-    sums: dict[str, bytes] = {}
-    for member in pictures:
-        picture = content(member)
-        if reason := _unreadable(picture):
-            dropped[reason] += 1
-        else:
-            sums[member] = digest_of(picture).digest()
-    if not sums:
-        reasons = ", ".join(f"{count} {reason}" for reason, count in dropped.items()) or "nothing"
-        raise SpecificationError(f"path: {name!r} has no picture that can be read; it holds {reasons}.")
-    names = [*sums]
-    labels = np.array([classes[member] for member in names])
-    if len(np.unique(labels)) > MOST_LABELS:
-        raise SpecificationError(f"path: {name!r} has more than {MOST_LABELS} class folders.")
-    del dropped["other"]
+    classes = _classes(name, [file.name for file in pictures])
+    if len(set(classes)) > MOST_LABELS:
+        raise SpecificationError(
+            f"path: {name!r} has {len(set(classes)):,} class folders, such as {classes[0]!r}. Allowed: up to "
+            f"{MOST_LABELS:,}."
+        )
+
+    def look(file: _File) -> tuple[str, bytes]:
+        picture = file.read()
+        return _unreadable(picture), digest_of(picture).digest()
+
+    with warnings.catch_warnings(), ThreadPoolExecutor(THREADS) as threads:
+        warnings.simplefilter("error", DecompressionBombWarning)
+        seen = [*threads.map(look, pictures)]
+    dropped.update(reason for reason, _ in seen if reason)
+    kept = [number for number, (reason, _) in enumerate(seen) if not reason]
+    if not kept:
+        holds = ", ".join(f"{count} {reason}" for reason, count in dropped.items()) or "nothing"
+        raise SpecificationError(f"path: {name!r} has no picture that can be read; it holds {holds}.")
+    sums = [seen[number][1] for number in kept]
+
+    def opened(number: int) -> bytes:
+        file = pictures[kept[number]]
+        picture = file.read()
+        if digest_of(picture).digest() != sums[number]:
+            raise SpecificationError(f"path: {file.name!r} in {name!r} has changed since it was first read.")
+        return picture
+
     return LabelledImages(
-        names, labels, lambda number: content(names[number]), checksum, [*sums.values()], dict(dropped)
+        [pictures[number].name for number in kept],
+        np.array([classes[number] for number in kept]),
+        opened,
+        _sum_of(sums),
+        sums,
+        dict(dropped),
     )
 
 
-def _unusable(member: str, size: int) -> str:
+def _unusable(file: _File) -> str:
     """Return why a file is left out before it is opened; empty if it is not."""
-    if not member.lower().endswith(ENDINGS):
+    if file.size is None:
+        return "link"
+    if not file.name.lower().endswith(ENDINGS):
         return "other"
-    if not size:
+    if not file.size:
         return "empty"
-    return "huge" if size > MOST_BYTES else ""
+    return "huge" if file.size > MOST_BYTES else ""
 
 
 def _unreadable(picture: bytes) -> str:
-    """Return why a picture is left out once its head, and its end, were looked at; empty if it is not."""
-    from PIL import Image, UnidentifiedImageError
+    """Return why a picture is left out once it was decoded; empty if it is not."""
+    from PIL import Image
 
     try:
-        with Image.open(BytesIO(picture)) as image:
-            if image.width * image.height > MOST_PIXELS:
-                return "huge"
-            image.draft("RGB", (64, 64))
-            image.load()
-    except Image.DecompressionBombError:
+        _decoded(picture, 16)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         return "huge"
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError):
-        return "corrupt"  # which is what its reader says by any of these
+    except Exception:  # noqa: BLE001  a damaged file makes its reader raise whatever it stumbles over
+        return "corrupt"
     return ""
 
 
 def _classes(name: str, members: list[str]) -> list[str]:
-    """Return the class of each picture: the first folder that is not the same for all."""
-    folders = [list(PurePosixPath(member).parts[:-1]) for member in members]
-    while folders and all(len(parts) > 1 and parts[0] == folders[0][0] for parts in folders):
+    """Return the class of each picture: the first folder that is not the same for all, nor a part of a data set."""
+    folders = [PurePosixPath(member).parts[:-1] for member in members]
+    loose = [not parts for parts in folders]
+    while folders and not any(loose):
+        first = {parts[0] for parts in folders}
+        are_parts = {folder.lower() for folder in first} <= PARTS
+        around_all = len(first) == 1 and any(len(parts) > 1 for parts in folders)
+        if not (are_parts or around_all):
+            break
         folders = [parts[1:] for parts in folders]
-    if folders and all(len(parts) > 1 and parts[0].lower() in PARTS for parts in folders):
-        folders = [parts[1:] for parts in folders]
-    loose = [member for member, parts in zip(members, folders, strict=True) if not parts]
-    if loose:
+        loose = [not parts for parts in folders]
+    if any(loose):
         raise SpecificationError(
-            f"path: {name!r} has pictures in no class folder, such as {loose[0]!r}; put each into a folder with the "
-            "name of its class."
+            f"path: {name!r} has pictures in no class folder, such as {members[loose.index(True)]!r}; put each into a "
+            "folder with the name of its class."
         )
     return [parts[0] for parts in folders]
 
@@ -257,31 +345,48 @@ def _hidden(member: str) -> bool:
     return any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(member).parts)
 
 
-def _members(place: Path) -> dict[str, int]:
-    """Return the files of an archive, in order of their names, with their sizes unpacked.
+def _refuse_too_much(name: str, files: int, size: int) -> None:
+    if files > MOST_FILES:
+        raise SpecificationError(f"path: {name!r} holds more files than {MOST_FILES:,}.")
+    if size > MOST_TOGETHER:
+        raise SpecificationError(f"path: the files in {name!r} have more than {MOST_TOGETHER:,} bytes together.")
+
+
+def _in_archive(path: str, checksum: str) -> list[_File]:
+    """Return the visible files of an archive, in order of their names.
 
     Nothing is ever unpacked to disk; an archive that was made to harm is refused nevertheless.
     """
-    name = place.name
+    name = Path(path).name
     try:
-        with zipfile.ZipFile(place) as archive:
-            entries = [info for info in archive.infolist() if not info.is_dir()]
-    except (zipfile.BadZipFile, OSError) as error:
+        entries = _archive(path, checksum).infolist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error) as error:
+        reason = " ".join(str(error).split()).rstrip(".")
         raise SpecificationError(
-            f"path: {name!r} cannot be read as a .zip: {error}. Allowed: a .zip or a folder, of class folders."
+            f"path: {name!r} cannot be read as a .zip: {reason}. Allowed: {ImageFolder.allowed}, of class folders."
         ) from None
+    _refuse_too_much(name, len(entries), sum(info.file_size for info in entries))
+    found: dict[str, _File] = {}
     for info in entries:
-        parts = PurePosixPath(info.filename.replace("\\", "/"))
-        if parts.is_absolute() or ".." in parts.parts or re.match(r"^[A-Za-z]:", info.filename):
-            raise SpecificationError(f"path: {name!r} holds {info.filename!r}, which leads out of the archive.")
+        member = _name_in_archive(info)
+        if member.startswith("/") or ".." in member.split("/") or re.match("[A-Za-z]:", member):
+            raise SpecificationError(f"path: {name!r} holds {member!r}, which leads out of the archive.")
+        if member.endswith("/") or _hidden(member):
+            continue
         if info.flag_bits & 1:
             raise SpecificationError(f"path: {name!r} is encrypted; unpack it and make an archive without a password.")
-        if info.filename.lower().endswith((".zip", ".rar", ".7z", ".tar", ".gz", ".tgz")):
-            raise SpecificationError(f"path: {name!r} holds another archive, {info.filename!r}; unpack that one first.")
-    visible = {info.filename: info.file_size for info in entries if not _hidden(info.filename)}
-    if sum(visible.values()) > 2 * LARGEST:
-        raise SpecificationError(f"path: {name!r} unpacks to more than {2 * LARGEST:,} bytes.")
-    return dict(sorted(visible.items()))
+        if member.lower().endswith(PACKED):
+            raise SpecificationError(f"path: {name!r} holds another archive, {member!r}; unpack that one first.")
+        found[member] = _File(member, info.file_size, partial(_unpacked, path, checksum, info))
+    return [found[member] for member in sorted(found)]
+
+
+def _name_in_archive(info: zipfile.ZipInfo) -> str:
+    member = info.filename
+    if not info.flag_bits & UTF_8:
+        with suppress(UnicodeError):  # macOS writes UTF-8 and does not say so
+            member = member.encode("cp437").decode()
+    return unicodedata.normalize("NFC", member.replace("\\", "/"))
 
 
 @lru_cache(maxsize=4)
@@ -289,28 +394,49 @@ def _archive(path: str, _checksum: str) -> zipfile.ZipFile:
     return zipfile.ZipFile(path)  # whose list of files is read once; several threads may read from it
 
 
-def _unpacked(path: str, checksum: str, member: str) -> bytes:
+def _unpacked(path: str, checksum: str, info: zipfile.ZipInfo) -> bytes:
     try:
-        with _archive(path, checksum).open(member) as packed:
-            return packed.read(MOST_BYTES + 1)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError):
-        return b""  # what is damaged is no picture
+        with _archive(path, checksum).open(info) as packed:
+            return packed.read(info.file_size)  # what the list said, which was looked at, however much there is
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, ValueError, NotImplementedError):
+        return b""
 
 
-Listing = tuple[tuple[str, int, int], ...]
+Listing = tuple[tuple[str, int | None, int], ...]
 
 
 def _listing(place: Path) -> Listing:
-    """Return path, size and time of change of every visible file below a folder that does not lead out of it."""
-
-    def files() -> Iterator[tuple[str, int, int]]:
-        for path in sorted(place.rglob("*")):
+    """Return path, size and time of change of every visible file below a folder; a link out of it has no size."""
+    found: list[tuple[str, int | None, int]] = []
+    together = 0
+    for folder, folders, files in os.walk(place):
+        folders[:] = [one for one in folders if not _hidden(one)]
+        links = [one for one in folders if (Path(folder) / one).is_symlink()]
+        for path in (Path(folder) / one for one in [*files, *links] if not _hidden(one)):
             member = path.relative_to(place).as_posix()
-            if path.is_file() and not _hidden(member) and path.resolve().is_relative_to(place):
+            if path.is_symlink() and not (path.is_file() and path.resolve().is_relative_to(place)):
+                found.append((member, None, 0))
+            elif path.is_file():
                 status = path.stat()
-                yield member, status.st_size, status.st_mtime_ns
+                found.append((member, status.st_size, status.st_mtime_ns))
+                together += status.st_size
+            _refuse_too_much(place.name, len(found), together)
+    return tuple(sorted(found))
 
-    return tuple(files())
+
+def _in_folder(place: Path) -> list[_File]:
+    return [_File(_said(member), size, partial(_content, place / member)) for member, size, _ in _listing(place)]
+
+
+def _said(member: str) -> str:
+    return unicodedata.normalize("NFC", os.fsencode(member).decode("utf-8", "replace"))
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
 
 
 @lru_cache(maxsize=16)
@@ -319,9 +445,14 @@ def _sum_of_folder(place: Path, listing: Listing) -> str:
 
     digest = digest_of()
     for member, size, _ in listing:
-        if size > MOST_BYTES or not member.lower().endswith(ENDINGS):
+        if size is None or size > MOST_BYTES or not member.lower().endswith(ENDINGS):
             continue
-        digest.update(member.encode())
-        with (place / member).open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
+        digest.update(os.fsencode(member) + b"\0")
+        try:
+            with (place / member).open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        except OSError as error:
+            raise SpecificationError(
+                f"path: {_said(member)!r} in {place.name!r} cannot be read: {error.strerror}."
+            ) from None
     return digest.hexdigest()

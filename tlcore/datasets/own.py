@@ -7,7 +7,7 @@ import re
 from functools import lru_cache
 from hashlib import sha256 as digest_of
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -27,6 +27,7 @@ class OwnFile(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    allowed: ClassVar[str] = "a file, or an https address"
 
     path: str = Field(
         min_length=1,
@@ -53,13 +54,15 @@ class OwnFile(BaseModel):
         place = _fetched(self.path) if "://" in self.path else Path(self.path).expanduser().resolve()
         if not place.is_file():
             what = "is a folder" if place.is_dir() else "is not there"
-            raise SpecificationError(f"path: {self.path!r} {what}; give a file, or an https address.")
+            raise SpecificationError(f"path: {self.path!r} {what}; give {self.allowed}.")
         status = place.stat()
         if status.st_size > LARGEST:
             raise SpecificationError(f"path: {self.name!r} has {status.st_size:,} bytes. Allowed: up to {LARGEST:,}.")
         if not status.st_size:
             raise SpecificationError(f"path: {self.name!r} has 0 bytes; it is empty.")
-        found = _sum(place, status.st_mtime_ns, status.st_size)
+        return self._pinned_to(place, _sum(place, status.st_mtime_ns, status.st_size))
+
+    def _pinned_to(self, place: Path, found: str) -> Self:
         if self.sha256 not in ("", found):
             raise SpecificationError(
                 f"path: {self.path!r} has changed since its sha256 was written down; leave sha256 out to take it as it "
