@@ -2,12 +2,14 @@
 
 import os
 import struct
+import sys
 import tracemalloc
 import unicodedata
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from time import perf_counter
@@ -62,6 +64,18 @@ def archive(
 def own(request, tmp_path) -> Callable[[dict[str, bytes]], ImageFolder]:
     """What makes a folder, or an archive, of these files."""
     return lambda files: request.param(tmp_path / "own", files)
+
+
+@contextmanager
+def peak() -> Iterator[list[int]]:
+    """Give a list that has, in the end, the most bytes that were held at a time."""
+    most: list[int] = []
+    tracemalloc.start()
+    try:
+        yield most
+        most.append(tracemalloc.get_traced_memory()[1])
+    finally:
+        tracemalloc.stop()
 
 
 def refusal(file: ImageFolder) -> str:
@@ -375,6 +389,7 @@ def damaged() -> dict[str, bytes]:
         "a/head.png": png[:20],
         "a/text.png": b"this is text",
         "a/page.jpg": b"<html></html>",
+        "a/other.png": encoded(colours, "PCX"),  # which Pillow could read, as it could run a program
         "a/program.png": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n",
     }
 
@@ -392,7 +407,7 @@ def test_what_is_damaged_empty_or_no_picture_is_left_out_and_counted(own):
 def test_where_nothing_can_be_read_it_says_what_there_is(own):
     said = refusal(own({**damaged(), "a/empty.png": b"", "a/note.txt": b"x"}))
     assert "no picture that can be read" in said
-    assert "7 corrupt" in said
+    assert "8 corrupt" in said
     assert "1 empty" in said
     assert "1 other" in said
 
@@ -412,14 +427,12 @@ def bomb(width: int, height: int) -> bytes:
 @pytest.mark.parametrize("size", [(9_000, 9_000), (10_000, 10_000), (20_000, 20_000), (2**31 - 1, 2**31 - 1)])
 def test_a_decompression_bomb_is_left_out_undecoded_and_unwarned(own, size):
     file = own({"a/bomb.png": bomb(*size), "a/1.png": plain()})
-    tracemalloc.start()
     start = perf_counter()
-    with warnings.catch_warnings(record=True) as said:
+    with warnings.catch_warnings(record=True) as said, peak() as most:
         warnings.simplefilter("always")
         read = file.read()
     assert perf_counter() - start < 1
-    assert tracemalloc.get_traced_memory()[1] < 20e6
-    tracemalloc.stop()
+    assert most[0] < 20e6
     assert not said
     assert read.names == ["a/1.png"]
     assert read.dropped == {"huge": 1}
@@ -551,10 +564,9 @@ def test_an_archive_that_lies_about_sizes_is_not_unpacked_beyond_them(tmp_path, 
     place = content.rindex(b"PK\x01\x02") + 24
     content[place : place + 4] = struct.pack("<I", says)
     Path(file.path).write_bytes(content)
-    tracemalloc.start()
-    read = file.read()
-    assert tracemalloc.get_traced_memory()[1] < 10e6
-    tracemalloc.stop()
+    with peak() as most:
+        read = file.read()
+    assert most[0] < 10e6
     assert read.names == ["a/1.png"]
     assert read.dropped == {reason: 1}
 
@@ -574,10 +586,9 @@ def test_reading_holds_a_few_pictures_at_a_time(tmp_path):
     large = encoded(Image.fromarray(noise(5, 500)))
     files = {f"a/{n}.png": large for n in range(40)}
     file = archive(tmp_path, files)
-    tracemalloc.start()
-    read = file.read()
-    assert tracemalloc.get_traced_memory()[1] < (images.THREADS + 2) * 3 * len(large) < sum(map(len, files.values()))
-    tracemalloc.stop()
+    with peak() as most:
+        read = file.read()
+    assert most[0] < (images.THREADS + 2) * 3 * len(large) < sum(map(len, files.values()))
     assert len(read) == 40
 
 
@@ -607,10 +618,10 @@ def test_a_folder_is_pinned_by_what_its_pictures_are(tmp_path, monkeypatch):
     (tmp_path / "own" / "notes.txt").write_bytes(b"no picture")
     os.utime(tmp_path / "own" / "a" / "1.png", (1, 1))
     assert pinned.pinned() == pinned
-    (tmp_path / "own" / "a" / "1.png").rename(tmp_path / "own" / "b" / "2.png")
+    (tmp_path / "own" / "a").rename(tmp_path / "own" / "aa")
     with pytest.raises(SpecificationError, match="has changed since its sha256"):
         pinned.read()
-    assert file.read().labels.tolist() == ["b", "b"]
+    assert file.read().labels.tolist() == ["aa", "b"]
 
 
 def test_a_picture_that_changes_while_it_is_used_is_refused(tmp_path):
@@ -626,6 +637,7 @@ def test_a_picture_that_changes_while_it_is_used_is_refused(tmp_path):
     assert tuple(pixels(folder(tmp_path / "own", {"a/1.png": plain()}).read(), 8, "crop")[1, 0, 0]) == BLUE
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
 def test_a_name_that_is_no_text_is_read(tmp_path):
     place = tmp_path / "own" / os.fsdecode(b"caf\xe9")
     place.mkdir(parents=True)

@@ -17,7 +17,7 @@ from hashlib import md5
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
-from socket import create_server
+from socket import create_server, getdefaulttimeout
 from threading import Thread
 
 import numpy as np
@@ -239,6 +239,7 @@ def test_a_host_that_falls_silent_is_not_waited_for(tmp_path, monkeypatch):
         monkeypatch.setattr(remote, "ZENODO", f"http://127.0.0.1:{silent.getsockname()[1]}")
         with pytest.raises(SpecificationError, match="timed out"):
             DATASETS["breastmnist"].fetch()
+    assert getdefaulttimeout() is None  # others may wait as long as they did
 
 
 @pytest.mark.parametrize(
