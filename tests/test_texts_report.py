@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from tlcore.experiment import Experiment
-from tlcore.report.texts import marked, shifted_words, turned
+from tlcore.report.answers import hardest, turned
+from tlcore.report.texts import marked, shifted_words
 from tlcore.results import Explanation, Results, TrialRecord, TrialResult
 from tlcore.scenarios import SCENARIOS
 from tlcore.scenarios.base import Domains, Examples
@@ -54,7 +55,7 @@ def test_texts_and_answers_are_those_of_the_row(results):
     domains = results.experiment.domains()
     for _, row in table.iterrows():
         number = domains.test.inputs[row["row"]]
-        assert row["text"] == domains.input_names[number]
+        assert row["name"] == domains.input_names[number]
         assert row["truth"] == domains.answer_names[domains.test.answers[row["row"]]]
         assert (row["method"] == row["truth"]) == row["better"] != (row["baseline"] == row["truth"])
 
@@ -118,3 +119,11 @@ def test_what_a_person_wrote_cannot_become_markup():
 def test_a_text_of_which_nothing_is_known_is_shown_as_it_is():
     assert marked("a < b", Explanation("leaving out", [1.0], [])) == "a &lt; b"
     assert marked("ab", Explanation("leaving out", [1.0], [(0, 2, 0.0)])) == "ab"
+
+
+def test_the_hardest_are_all_mistakes_the_surest_first(results):
+    table = hardest(results, "frozen", 5, 3)
+    frozen = results.records[1].result.examples
+    assert set(table["row"]) == set(np.flatnonzero(frozen["predicted"] != frozen["truth"]))
+    np.testing.assert_allclose(table["loss"], np.sort(table["loss"])[::-1])
+    np.testing.assert_allclose(table["loss"], frozen["log_loss"][table["row"].to_numpy(int)])

@@ -283,7 +283,12 @@ def test_some_of_the_pictures_and_both_sets_joined():
     other_opened.clear()
     both = LabelledImages.joined(made, other)
     assert len(both) == len(both.labels) == len(both.contents) == 5
-    assert (pixels(both, 16, "squash")[[0, 4]] == np.stack([noise(20, 16), noise(24, 16)])).all()
+    kept = np.concatenate([pixels(part, 16, "squash") for part in both.parts])
+    assert (kept[[0, 4]] == np.stack([noise(20, 16), noise(24, 16)])).all()
+    assert (pixels(both, 16, "squash") == kept).all()
+    opened.clear(), other_opened.clear()
+    for part in LabelledImages.joined(both, other).parts:
+        pixels(part, 16, "squash")
     assert not opened + other_opened  # the pixels of the parts were there
     assert (both.open(3) == noise(23, 16)).all()
     assert (both.open(4) == noise(24, 16)).all()

@@ -10,7 +10,7 @@ from functools import lru_cache
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +22,6 @@ from tlcore.backbones.hub import look_for_hub, reachable
 from tlcore.datasets.distribution import Distribution
 from tlcore.errors import SpecificationError, in_brief
 
-Augment = Literal["none", "mirror", "turn"]
 AT_ONCE = 16
 """Pictures that go through a network together where no gradient is asked for: what a core's cache holds."""
 RATE = 0.02
@@ -65,13 +64,11 @@ TOPS = ("fc.", "classifier.", "head.", "heads.", "pooler.")
 class Pixels(nn.Module):
     """From numbers of pictures (n,) to their pixels (n, 3, S, S) as uint8; the pictures of ``parts`` follow each other.
 
-    Each part is (m, S, S, 3), mapped from a file that all processes share, and moves nowhere. While what sees them
-    trains, each comes as it is, mirrored (``mirror``), or in any of the eight ways to lay a square down (``turn``).
+    Each part is (m, S, S, 3), mapped from a file that all processes share, and moves nowhere.
     """
 
-    def __init__(self, *parts: np.ndarray, augment: Augment = "none") -> None:
+    def __init__(self, *parts: np.ndarray) -> None:
         super().__init__()
-        self.augment = augment
         self.parts = [torch.from_numpy(part) for part in parts]
         self.first = np.cumsum([0, *map(len, parts)])
 
@@ -85,14 +82,7 @@ class Pixels(nn.Module):
             for part, first in zip(self.parts, self.first, strict=False):
                 mine = (rows >= first) & (rows < first + len(part))
                 found[mine] = part[rows[mine] - first]
-        found = found.permute(0, 3, 1, 2)
-        if self.augment != "none" and self.training and torch.is_grad_enabled():
-            found = torch.stack([self._laid_down(picture) for picture in found])
-        return found.to(numbers.device)
-
-    def _laid_down(self, picture: Tensor) -> Tensor:
-        way = int(torch.randint(2 if self.augment == "mirror" else 8, ()))
-        return (picture.flip(-1) if way % 2 else picture).rot90(way // 2, (-2, -1))
+        return found.permute(0, 3, 1, 2).to(numbers.device)
 
 
 class Normalise(nn.Module):

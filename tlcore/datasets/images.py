@@ -69,7 +69,7 @@ class LabelledImages:
         How many files were left out, and why: ``other`` (no picture by its name), ``link`` (leads out of the folder),
         ``empty``, ``huge``, ``corrupt``.
     parts : tuple of LabelledImages
-        What it was joined from.
+        What it was joined from, so that the pixels of each can be kept whatever it meets.
     """
 
     names: list[str]
@@ -98,7 +98,7 @@ class LabelledImages:
         )
 
     @classmethod
-    def of(cls, names: Sequence[str], labels: np.ndarray, pictures: Sequence[Picture]) -> Self:
+    def of(cls, names: Sequence[str], labels: np.ndarray, pictures: Sequence[Picture] | np.ndarray) -> Self:
         """Return the same as pictures that are at hand."""
         sums = [digest_of(_bytes(picture)).digest() for picture in pictures]
         return cls([*names], labels, pictures.__getitem__, _sum_of(sums), sums)
@@ -114,7 +114,7 @@ class LabelledImages:
             _sum_of(sums),
             sums,
             dict(Counter(one.dropped) + Counter(other.dropped)),
-            (one, other) if len(one) and len(other) else (),
+            tuple(part for whole in (one, other) for part in whole.parts or (whole,) if len(part)),
         )
 
 
@@ -142,16 +142,10 @@ def pixels(images: LabelledImages, size: int, fit: Fit) -> np.ndarray:
             for _ in threads.map(one, range(len(images))):
                 pass
 
-    def copy(into: np.ndarray) -> None:
-        for part, rows in zip(images.parts, np.split(into, [len(images.parts[0])]), strict=True):
-            rows[:] = pixels(part, size, fit)
-
     shape = (len(images), size, size, 3)
     if not len(images):
         return np.zeros(shape, np.uint8)  # nothing cannot be mapped
-    return kept_array(
-        ("pixels", images.checksum, size, fit, PIL.__version__, 2), shape, copy if images.parts else decode
-    )
+    return kept_array(("pixels", images.checksum, size, fit, PIL.__version__, 2), shape, decode)
 
 
 def resized(picture: Picture, size: int, fit: Fit) -> np.ndarray:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 from itertools import product
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from pydantic import Field
@@ -119,10 +119,6 @@ class Images(Encoded):
     weights: str = Field("", description="A checkpoint of it here, .safetensors or .pth, in place of the published.")
     size: int = Field(128, ge=32, le=1024, description="Height and width at which pictures are seen, in pixels.")
     fit: Fit = Field("squash", description="squash: all of a picture, not its shape. crop: its shape, the middle.")
-    augment: Literal["none", "mirror", "turn"] = Field(
-        "none",
-        description="How a picture may lie while what sees it trains: as it is; mirrored, too; in all eight ways.",
-    )
     hidden: int = Field(0, ge=0, le=8192, description="Units of a ReLU layer below the head; 0: an adapter instead.")
     asked: str = Field(
         "", description="The network that was asked for and could not be had.", json_schema_extra={"found": True}
@@ -152,7 +148,7 @@ class Images(Encoded):
 
         stages, features = body(self.backbone, pretrained, self.size, self.weights, self.weights_sha256)
         return (
-            [Pixels(*self._pixels(domains, self.size), augment=self.augment), *stages],
+            [Pixels(*self._pixels(domains, self.size)), *stages],
             features,
             RATE if pretrained else 1.0,
         )
@@ -182,7 +178,7 @@ class Images(Encoded):
         size = min(SMALL, self.size)
         body = SmallCNN()
         return Network(
-            [Pixels(*self._pixels(domains, size), augment=self.augment), body],
+            [Pixels(*self._pixels(domains, size)), body],
             nn.Linear(body.features, domains.answers),
         )
 
