@@ -197,20 +197,21 @@ def test_own_tables_are_run(finished, tables):
     assert run.experiment.options == {"cold_users": 0.1}
 
 
-def turned_to(app: AppTest, better: bool) -> pd.DataFrame:
-    """The texts that transfer set right, or set wrong."""
-    app.button_group(key="turned.better").set_value(better).run()
+def turned_to(app: AppTest, which: str) -> pd.DataFrame:
+    """The examples that transfer set right, or set wrong, or all mistakes."""
+    app.button_group(key="turned.better").set_value(which).run()
     assert not app.exception
-    return next(frame.value for frame in app.dataframe if {"truth", "text"} <= set(frame.value))
+    return next(frame.value for frame in app.dataframe if {"truth", "name"} <= set(frame.value))
 
 
 def test_texts_that_transfer_turned_round_are_shown_with_the_words_they_rest_on(opinions):
     app = page("compare", run=opinions)
-    worse, better = (turned_to(app, better) for better in (False, True))
+    hardest, worse, better = (turned_to(app, which) for which in ("hardest", "worse", "better"))
     assert (worse["baseline"] == worse["truth"]).all()
     assert (better["method"] == better["truth"]).all()
+    assert (hardest["method"] != hardest["truth"]).all()
     told = [option.content for option in app.button_group(key="turned.better").proto.options]
-    assert [int(re.search(r"\d+", text)[0]) for text in told] == [len(better), len(worse)]
+    assert [int(re.search(r"\d+", text)[0]) for text in told] == [len(better), len(worse), len(hardest)]
     table = better
     for _ in range(100):
         app.run()
@@ -220,7 +221,7 @@ def test_texts_that_transfer_turned_round_are_shown_with_the_words_they_rest_on(
         time.sleep(0.2)
     first = table.iloc[0]
     shown = [re.sub("<[^>]+>", "", unescape(block.proto.body)) for block in app.get("html")]
-    assert shown[0] == shown[1] == re.sub(r"\n+", "", first["text"])
+    assert shown[0] == shown[1] == re.sub(r"\n+", "", first["name"])
     answers = [text.value for text in app.markdown if text.value[0] in "✔✘"]
     assert [answer.rpartition(",")[0][2:] for answer in answers] == [first["baseline"], first["method"]]
     words = [set(frame.value["word"]) for frame in app.dataframe if "word" in frame.value]

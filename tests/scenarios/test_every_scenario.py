@@ -6,7 +6,12 @@ import torch
 
 from tlcore.scenarios import SCENARIOS
 
-PAIRS = [(name, *pair) for name, scenario in SCENARIOS.items() for pair in scenario.pairs]
+PAIRS = [
+    (name, *pair)
+    for name, scenario in SCENARIOS.items()
+    for pair in scenario.pairs
+    if not scenario.remote(*pair)  # what comes over a network: tests/datasets/test_remote.py
+]
 EVERY_PAIR = pytest.mark.parametrize(("name", "source", "target"), PAIRS)
 CLASSIFICATION = pytest.mark.parametrize(
     ("name", "source", "target"), [pair for pair in PAIRS if SCENARIOS[pair[0]].task == "classification"]

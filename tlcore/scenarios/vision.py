@@ -245,7 +245,7 @@ class Inspection(Images):
 
     def domains(self, source: str, target: str) -> Domains:
         """2,000 pieces, of which 800 are the test."""
-        return _together(source, target)
+        return _together(source, target, self.kinds)
 
 
 class Pictures(Images):
@@ -269,6 +269,7 @@ class Pictures(Images):
     )  # fmt: skip
     pairs = tuple(pair for pair in product(sources, targets) if pair[0] != pair[1])
 
+    size: int = Field(64, ge=32, le=1024, description="Height and width at which pictures are seen, in pixels.")
     labels: tuple[str, ...] = Field((), description="The labels, found in the data.", json_schema_extra={"found": True})
 
     @property
@@ -320,8 +321,8 @@ class OwnImages(Images):
 
 
 @lru_cache(maxsize=4)
-def _together(source: str, target: str) -> Domains:
-    return pictures_together(_pictures(source), _pictures(target))
+def _together(source: str, target: str, classes: tuple[str, ...] = ()) -> Domains:
+    return pictures_together(_pictures(source), _pictures(target), classes)
 
 
 @lru_cache(maxsize=2)

