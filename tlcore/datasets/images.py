@@ -16,7 +16,6 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
-from pydantic import Field
 
 from tlcore.artefacts import kept_array
 from tlcore.datasets.own import LARGEST, OwnFile
@@ -117,7 +116,7 @@ def _in_colour(image: Image) -> Image:
 
     if image.mode.startswith(("I", "F")):
         values = np.asarray(image, np.float64)
-        low, high = (0.0, 255.0) if 0 <= values.min() and values.max() <= 255 else (0.0, 65535.0)
+        low, high = (0.0, 255.0) if values.min() >= 0 and values.max() <= 255 else (0.0, 65535.0)
         if image.mode == "F" or values.min() < 0:
             low, high = float(values.min()), float(values.max())
         grey = (values - low) / max(high - low, 1e-12) * 255
@@ -207,7 +206,9 @@ def _read(path: str, checksum: str) -> LabelledImages:
     if len(np.unique(labels)) > MOST_LABELS:
         raise SpecificationError(f"path: {name!r} has more than {MOST_LABELS} class folders.")
     del dropped["other"]
-    return LabelledImages(names, labels, lambda number: content(names[number]), checksum, [*sums.values()], dict(dropped))
+    return LabelledImages(
+        names, labels, lambda number: content(names[number]), checksum, [*sums.values()], dict(dropped)
+    )
 
 
 def _unusable(member: str, size: int) -> str:
