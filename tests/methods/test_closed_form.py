@@ -10,7 +10,7 @@ from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 
 from tests.methods.made_by_hand import seen
 from tlcore.methods import METHODS
-from tlcore.methods.adaptive import JDOT, MEDA, EasyTL, assignment, cheapest, laplacian
+from tlcore.methods.adaptive import JDOT, MEDA, SHARPNESS, EasyTL, assignment, cheapest, laplacian
 from tlcore.methods.components import BDA, JDA, TCA, class_differences, components, mean_difference
 from tlcore.methods.features import GFK, PCA, OptimalTransport, SubspaceAlignment, batches, geodesic_root
 from tlcore.methods.instances import KLIEP, KMM, DensityRatio, DensitySelection, TrAdaBoost
@@ -155,6 +155,38 @@ def test_jdots_plan_is_the_cheapest_there_is():
     assert (plan * cost).sum() == pytest.approx(cost[mine, theirs].mean())
 
 
+def test_jdots_first_step_agrees_with_scikit_adaptation():
+    """Before there are answers to compare, the plan is that of the rows, and f learns from what arrives."""
+    from skada import JDOTRegressor
+    from sklearn.kernel_ridge import KernelRidge
+
+    source, answers, target, _ = two_classes(n=40, classes=2)
+    ridge = KernelRidge(alpha=0.5, kernel="rbf", gamma=1 / median_squared_distance(target))
+    both, domain = domains_of(source, target)
+    known = np.r_[answers.astype(float), np.full(len(target), np.nan)]
+    theirs = JDOTRegressor(ridge, n_iter_max=1)
+    with pytest.warns(UserWarning, match="Maximum number of iterations"):
+        theirs.fit(both, known, sample_domain=domain)
+    ours = JDOT(iterations=1, shrinkage=0.5).solve(seen(source, target, answers)).predict(target) / SHARPNESS
+    np.testing.assert_allclose(ours[:, 1], theirs.estimator_.predict(target), atol=1e-4)
+
+
+def test_jdot_agrees_with_pots_plans_and_scikit_learns_ridge_in_turn():
+    from ot import dist, solve
+    from sklearn.kernel_ridge import KernelRidge
+
+    source, answers, target, _ = two_classes(3, n=45, shift=2.0)
+    ridge = KernelRidge(alpha=2.0, kernel="rbf", gamma=1 / median_squared_distance(target))
+    apart, one_hot = dist(source, target), np.eye(3)[answers]
+    cost, said = 0.3 * apart / apart.max(), None
+    for _ in range(4):
+        plan = solve(cost if said is None else cost + dist(one_hot, said)).plan
+        said = ridge.fit(target, plan.T @ one_hot * len(target)).predict(target)
+    method = JDOT(distance_weight=0.3, shrinkage=2.0, iterations=4)
+    ours = method.solve(seen(source, target, answers)).predict(target) / SHARPNESS
+    np.testing.assert_allclose(ours, said, atol=1e-3)
+
+
 @pytest.mark.parametrize(("method", "least"), [(JDOT(), 0.95), (MEDA(dimensions=2), 0.9), (EasyTL(), 0.9)])
 def test_adaptive_classifiers_follow_classes_that_moved(method, least):
     source, answers, target, truth = two_classes(1, n=90, shift=4.0)
@@ -284,8 +316,32 @@ def test_weights_are_no_less_than_nothing_and_follow_their_rows(name, seed):
 
 
 @pytest.mark.parametrize("name", WEIGHTS)
-def test_of_two_equal_domains_no_row_counts_much_more(name):
-    source, answers, _, _ = two_classes(n=60, features=2)
+@given(seed=st.integers(0, 1000))
+@settings(max_examples=5, deadline=None)
+def test_weights_sum_to_what_their_formula_says(name, seed):
+    source, answers, target, _ = two_classes(seed, n=40, features=3, shift=0.5)
+    method = METHODS[name]()
+    weights = method.weights(seen(source, target, answers))
+    match name:
+        case "kmm":
+            assert abs(weights.mean() - 1) <= method.slack + 1e-6
+        case "kliep":
+            assert weights.mean() == pytest.approx(1)
+        case "density_selection":
+            assert sorted({*weights}) == [0, 1]
+            assert weights.sum() == 40 * method.share
+        case "nearest_neighbour_selection":
+            assert {*weights} <= {0, 1}
+            assert 1 <= weights.sum() <= len(target) * method.neighbours
+        case _:  # odds, of no fixed sum: each at most B
+            assert weights.max() <= method.largest_weight * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("name", WEIGHTS)
+@given(seed=st.integers(0, 1000))
+@settings(max_examples=5, deadline=None)
+def test_of_two_equal_domains_no_row_counts_much_more(name, seed):
+    source, answers, _, _ = two_classes(seed, n=60, features=2)
     weights = METHODS[name]().weights(seen(source, source, answers))
     if name == "density_selection":
         assert weights.sum() == 30
@@ -294,9 +350,11 @@ def test_of_two_equal_domains_no_row_counts_much_more(name):
 
 
 @pytest.mark.parametrize("name", MAPS)
-def test_two_equal_domains_stay_equal(name):
+@given(seed=st.integers(0, 1000))
+@settings(max_examples=5, deadline=None)
+def test_two_equal_domains_stay_equal(name, seed):
     """Where nothing is to be mended, source and target rows go the same way, and the nearest neighbour stays it."""
-    source, answers, _, _ = two_classes(n=60)
+    source, answers, _, _ = two_classes(seed, n=60)
     settings = {"entropy": 0.001} if name == "optimal_transport" else {}
     of_source, of_target = METHODS[name](**settings).feature_map(seen(source, source.copy(), answers, kind="1nn"))
     mapped, other = of_source(source), of_target(source)
@@ -307,9 +365,11 @@ def test_two_equal_domains_stay_equal(name):
 
 
 @pytest.mark.parametrize("name", MAPS)
-def test_a_map_follows_its_rows(name):
-    source, answers, target, _ = two_classes(n=40)
-    order, other = (np.random.default_rng(0).permutation(size) for size in (40, 46))
+@given(seed=st.integers(0, 1000))
+@settings(max_examples=5, deadline=None)
+def test_a_map_follows_its_rows(name, seed):
+    source, answers, target, _ = two_classes(seed, n=40)
+    order, other = (np.random.default_rng(seed).permutation(size) for size in (40, 46))
     method = METHODS[name]()
     one = method.feature_map(seen(source, target, answers, kind="1nn"))
     two = method.feature_map(seen(source[order], target[other], answers[order], kind="1nn"))

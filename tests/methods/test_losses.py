@@ -119,6 +119,62 @@ def test_the_critics_gradient_arrives_in_the_features_reversed(name, share):
     assert METHODS[name]().transfer_loss(given).item() < loss.item()
 
 
+LOSSES = [name for name, method in METHODS.items() if method().overrides("transfer_loss")]
+REVERSED = {
+    "dann": {"source_features": 1.0, "target_features": 1.0},
+    "cdan": {"source_features": 1.0, "target_features": 1.0},
+    "iwan": {"source_features": 1.0, "target_features": 1.0},
+    "mcd": {"target_features": 1.0},
+    "mdd": {"source_features": 0.1, "target_features": 0.1},
+}
+"""On the way to which features a gradient is turned round, and its share of the force that grows with progress."""
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_gradient_of_l_t_is_right(name, monkeypatch):
+    """In each of what L_T is made of, along some directions, the same as a difference of L_T on either side.
+
+    What a loss holds fixed (``detach``) is held where it was when the gradient was taken; towards the features, a
+    critic's method has the gradient reversed.
+    """
+    method, generator = METHODS[name](), torch.Generator().manual_seed(5)
+    given = batch(critic=method.critic(4, 3), progress=0.5)
+    parts = {"source_features": given.source_features, "target_features": given.target_features}
+    parts |= {"source_outputs": 4 * given.source_outputs, "target_outputs": 4 * given.target_outputs}
+    parts = {key: value.detach().clone().requires_grad_() for key, value in parts.items()}
+    for module in filter(None, (given.head, given.critic)):
+        parts |= {f"{type(module).__name__}.{key}": value for key, value in module.double().named_parameters()}
+
+    fixed: list[torch.Tensor] = []
+    held = torch.Tensor.detach
+
+    def loss(replayed: bool) -> torch.Tensor:
+        kept = iter(fixed)
+
+        def detach(tensor: torch.Tensor) -> torch.Tensor:
+            if not replayed:
+                fixed.append(held(tensor).clone())
+            return next(kept) if replayed else fixed[-1]
+
+        with monkeypatch.context() as patched:
+            patched.setattr(torch.Tensor, "detach", detach)
+            return method.transfer_loss(replace(given, **{key: parts[key] for key in parts if "." not in key}))
+
+    gradients = dict(zip(parts, torch.autograd.grad(loss(False), [*parts.values()], allow_unused=True), strict=True))
+    force = 2 / (1 + np.exp(-10 * 0.5)) - 1
+    assert any(gradient is not None and gradient.abs().sum() > 0 for gradient in gradients.values())
+    for key, value in parts.items():
+        along, step = torch.randn(value.shape, generator=generator, dtype=torch.double), 1e-6
+        sides = []
+        for move in (step, -2 * step, step):  # there, to the other side, and back
+            with torch.no_grad():
+                value += move * along
+                sides.append(loss(True).item())
+        told = 0.0 if gradients[key] is None else (gradients[key] * along).sum().item()
+        turned = -REVERSED[name][key] * force if key in REVERSED.get(name, {}) else 1.0
+        assert told == pytest.approx(turned * (sides[0] - sides[1]) / (2 * step), rel=1e-4, abs=1e-8), key
+
+
 def test_cdans_critic_sees_features_once_for_each_class():
     given = batch(critic=critic_of(12, 1))
     seen = []

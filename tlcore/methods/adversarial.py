@@ -207,6 +207,6 @@ def told_apart(batch: Batch, source: Tensor, target: Tensor, weights: Tensor | N
 
     assert batch.critic is not None
     features = reverse_gradient(torch.cat([source, target]), strength(batch.progress))
-    domain = torch.cat([torch.ones(len(source)), torch.zeros(len(target))]).to(features.device)
-    counts = None if weights is None else torch.cat([weights, torch.ones(len(target), device=weights.device)])
+    domain = torch.cat([features.new_ones(len(source)), features.new_zeros(len(target))])
+    counts = None if weights is None else torch.cat([weights.to(features), features.new_ones(len(target))])
     return binary_cross_entropy_with_logits(batch.critic(features).squeeze(1), domain, weight=counts)
