@@ -227,6 +227,7 @@ def test_an_interrupt_cancels_the_run_and_keeps_what_is_done(environment, tlcore
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
     )
     while not any(run["status"] == "running" for run in json.loads(tlcore("runs", "--json").stdout)):
         assert process.poll() is None
