@@ -246,7 +246,7 @@ def test_meda_is_the_published_closed_form():
     apart /= np.linalg.norm(apart)
     kernel = np.exp(-squared_distances(rows, rows) / median_squared_distance(rows))
     known = np.diag(np.r_[np.ones(45), np.zeros(51)])
-    left = (known + 3.0 * 45 * apart + 0.8 * laplacian(rows, 5).toarray()) @ kernel + 0.3 * np.eye(96)
+    left = (known + 3.0 * apart + 0.8 * laplacian(rows, 5).toarray()) @ kernel + 0.3 * np.eye(96)
     beta = np.linalg.solve(left, known @ np.r_[np.eye(3)[answers], np.zeros((51, 3))])
     np.testing.assert_allclose(solution.predict(target) / SHARPNESS, kernel[45:] @ beta, atol=0.02)
 
