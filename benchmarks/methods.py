@@ -1,11 +1,15 @@
 """Every method that needs no target label, on embedded pairs of domains: the table of docs/methods.md.
 
-python -m benchmarks.methods            about half an hour on two cores; rewrites the table in docs/methods.md
+python -m benchmarks.methods [--pairs digits:mnist:uci,sentiment:movie:product] [--methods coral,meda]
+
+About half an hour on two cores for three pairs. What was measured takes its place in the table; the rest of it stays.
 """
 
 from __future__ import annotations
 
+import argparse
 import platform
+import re
 from datetime import date
 from pathlib import Path
 
@@ -16,22 +20,20 @@ from tlcore.experiment import applicable
 from tlcore.methods import METHODS
 from tlcore.results import Results
 
-PAIRS = (
-    ("digits", "mnist", "uci"),
-    ("topics", "newsgroups-a", "newsgroups-b"),
-    ("sentiment", "movie", "product"),
-)
+PAIRS = "digits:mnist:uci,topics:newsgroups-a:newsgroups-b,sentiment:movie:product"
 SEEDS = 3
 DOCUMENT = Path(__file__).parent.parent / "docs" / "methods.md"
 BEGIN, END = "<!-- begin: python -m benchmarks.methods -->", "<!-- end -->"
+MEASURED = "## Without target labels, measured"
 
 
-def measure(scenario: str, source: str, target: str) -> Results:
-    """Run all methods that can be used between these domains."""
+def measure(scenario: str, source: str, target: str, wanted: list[str]) -> Results:
+    """Run the methods that are wanted, or all, as far as they can be used between these domains."""
     asked = {"scenario": scenario, "source": source, "target": target, "setting": "transductive", "seeds": SEEDS}
     experiment = Experiment.build({**asked, "methods": "source_only"})
     refused = experiment.refusals()
     names = [name for name in applicable(scenario, "transductive") if name not in refused]
+    names = [name for name in names if not wanted or name in wanted or name == "source_only"]
     return run(Experiment.build({**asked, "methods": names}))
 
 
@@ -72,32 +74,49 @@ def facts() -> str:
 
 def main() -> None:
     """Measure and write."""
-    write([measure(*pair) for pair in PAIRS])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--pairs", default=PAIRS)
+    parser.add_argument("--methods", default="")
+    arguments = parser.parse_args()
+    wanted = [name for name in arguments.methods.split(",") if name]
+    for pair in arguments.pairs.split(","):
+        write(measure(*pair.split(":"), wanted))
 
 
-def write(found: list[Results]) -> None:
-    """Rewrite what stands between the marks."""
-    tables = {f"{r.experiment.source} → {r.experiment.target}, {r.experiment.metric}": summary(r) for r in found}
-    heads = ["method", "family", *tables]
+def write(found: Results) -> None:
+    """Put what was found into its column of the table between the marks."""
+    before, rest = DOCUMENT.read_text(encoding="utf-8").split(BEGIN)
+    old, after = rest.split(END)
+    columns, cells = known(old.partition(MEASURED)[2])
+    pair, metric = f"{found.experiment.source} → {found.experiment.target}", found.experiment.metric
+    column, table = f"{pair}, {metric}", summary(found)
+    columns = list(dict.fromkeys([*columns, column]))
+    cells |= {(name, column): cell(row) for name, row in table.iterrows()}
     lines = [
         facts(),
         "",
-        "## Without target labels, measured",
+        MEASURED,
         "",
-        "| " + " | ".join(heads) + " |",
-        "|" + "---|" * len(heads),
+        "| " + " | ".join(["method", "family", *columns]) + " |",
+        "|" + "---|" * (2 + len(columns)),
     ]
     for name, method in METHODS.items():
-        found = [cell(table.loc[name]) if name in table.index else "" for table in tables.values()]
-        if any(found):
-            lines.append(" | ".join([f"| {name}", method.family, *found]) + " |")
-    lines += [
-        "",
-        f"{date.today()}, {platform.machine()}, two cores, Python {platform.python_version()}, {SEEDS} seeds.",
-    ]
-    text = DOCUMENT.read_text(encoding="utf-8")
-    before, after = text.split(BEGIN)[0], text.split(END)[1]
-    DOCUMENT.write_text(f"{before}{BEGIN}\n" + "\n".join(lines) + f"\n{END}{after}", encoding="utf-8")
+        row = [cells.get((name, column), "") for column in columns]
+        if any(row):
+            lines.append(" | ".join([f"| {name}", method.family, *row]) + " |")
+    said = (
+        f"{platform.machine()}, two cores, Python {platform.python_version()}, {SEEDS} seeds; last on {date.today()}."
+    )
+    text = "\n".join([*lines, "", said])
+    DOCUMENT.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
+
+
+def known(text: str) -> tuple[list[str], dict[tuple[str, str], str]]:
+    """Read the columns of pairs, and the cells by method and column, of the table as it stands."""
+    rows = [re.split(r" ?\| ?", line)[1:-1] for line in text.splitlines() if line.startswith("| ")]
+    columns = rows[0][2:] if rows else []
+    cells = {(row[0], column): said for row in rows[1:] for column, said in zip(columns, row[2:], strict=True)}
+    return columns, cells
 
 
 if __name__ == "__main__":

@@ -143,6 +143,20 @@ def test_one_number_of_seeds_means_that_many(tlcore, tmp_path):
     assert [trial["seed"] for trial in json.loads(outcome.stdout)["trials"]] == [0, 1, 2, 3, 4]
 
 
+def test_what_was_found_in_files_of_ones_own_is_said_before_it_runs(tlcore, tmp_path):
+    for which in ("there", "here"):
+        rows = [f"{i % 7},{'' if i == 3 else i % 5},{'ab'[i % 2]}" for i in range(30)]
+        (tmp_path / f"{which}.csv").write_text("\n".join(["f0,f1,y", *rows]))
+    files = ("--set", f"source.path={tmp_path / 'there.csv'}", "--set", f"target.path={tmp_path / 'here.csv'}")
+    done = tlcore("run", "features", *files, "--set", "setting=transductive", "--set", "seeds=1")
+    assert (done.returncode, done.stderr) == (0, "")
+    first = done.stdout.splitlines()[0]
+    assert first.startswith("data: 30 source rows, 30 target rows, 2 columns, 2 shared classes")
+    assert "2 missing cells" in first
+    assert "source_only" in done.stdout
+    assert "coral" in done.stdout
+
+
 def test_a_run_without_a_method_to_judge_is_shown_too(tlcore):
     outcome = tlcore("run", "digits-quick", *TINY, "--set", "methods=from_scratch")
 
@@ -227,6 +241,7 @@ def test_an_interrupt_cancels_the_run_and_keeps_what_is_done(environment, tlcore
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
     )
     while not any(run["status"] == "running" for run in json.loads(tlcore("runs", "--json").stdout)):
         assert process.poll() is None

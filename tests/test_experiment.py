@@ -96,6 +96,19 @@ def test_the_baseline_runs_first():
         assert (trials[0].method.name, trials[0].budget) == (baseline, 5)
 
 
+@pytest.mark.parametrize("setting", ["inductive", "transductive"])
+@pytest.mark.parametrize("scenario", ["digits", "sentiment"])
+def test_left_out_methods_are_some_that_serve_the_setting(scenario, setting):
+    chosen = Experiment.build({"scenario": scenario, "setting": setting}).methods
+    assert chosen
+    assert {choice.name for choice in chosen} <= {*applicable(scenario, setting)}
+
+
+def test_no_method_at_all_is_too_few():
+    with pytest.raises(SpecificationError, match=r"methods: \[\] is too few; at least 1 must be there"):
+        Experiment.build({"methods": []})
+
+
 def test_the_unlabelled_setting_is_refused_where_the_catalogues_differ():
     with pytest.raises(SpecificationError, match=r"setting: 'transductive' is not known.*inductive"):
         Experiment.build({"scenario": "films", "setting": "transductive", "methods": "cmf"})

@@ -18,6 +18,7 @@ from tlcore.errors import SpecificationError, one_of
 if TYPE_CHECKING:
     import pandas as pd
 
+    from tlcore.experiment import Experiment
     from tlcore.lab import RunInfo
     from tlcore.results import Results
 
@@ -89,6 +90,8 @@ def run(
     if progress and (seconds := lab.forecast(experiment)):
         print(f"{len(experiment.trials())} trials, about {max(1, round(seconds / 60))} min", file=sys.stderr)
     run_id = lab.submit(experiment, workers)
+    if experiment.where.own and not as_json:
+        _print_data(lab.results(run_id).experiment)
     try:
         info = lab.wait(run_id, on_change=progress)
     except KeyboardInterrupt:
@@ -312,6 +315,13 @@ def _print_run(info: RunInfo, results: Results, as_json: bool) -> None:
     _print_table(table.columns, ([_cell(value) for value in row] for row in table.itertuples(index=False)))
     print("".join(f"\n{sentence}" for sentence in results.verdicts["sentence"]))
     _print_errors(results.trials)
+
+
+def _print_data(experiment: Experiment) -> None:
+    """Say what was found in somebody's own files, and how much of it was left out."""
+    facts = experiment.domains().facts
+    told = {**{name: facts[name] for name in experiment.where.shown_facts}, **{k: n for k, n in facts.items() if n}}
+    print("data: " + ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in told.items()), flush=True)
 
 
 def _print_errors(trials: pd.DataFrame) -> None:

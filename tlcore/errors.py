@@ -39,6 +39,8 @@ def first_line(error: ValidationError, allowed: list[str]) -> str:
     field = ".".join(str(part) for part in problem["loc"]) or "specification"
     if problem["type"] == "extra_forbidden":
         return str(one_of("field", field, allowed))
+    if problem["type"] == "too_short":
+        return f"{field}: {problem['input']!r} is too few; at least {problem['ctx']['min_length']} must be there."
     return f"{field}: {problem['input']!r} is not allowed; {problem['msg'][0].lower()}{problem['msg'][1:]}."
 
 

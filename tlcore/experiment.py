@@ -113,7 +113,9 @@ class Experiment(BaseModel):
         known = type(SCENARIOS[name]).model_fields
         beside = {key: fields[key] for key in fields if key in known}
         rest = {key: value for key, value in fields.items() if key not in known}
-        return {"methods": SCENARIOS[name].first_methods} | rest | {"options": {**rest.get("options", {}), **beside}}
+        if "methods" not in rest:
+            rest["methods"] = first_methods(name, rest.get("setting", cls.model_fields["setting"].default))
+        return rest | {"options": {**rest.get("options", {}), **beside}}
 
     @model_validator(mode="after")
     def _possible(self) -> Experiment:
@@ -330,6 +332,14 @@ class Trial:
     def key(self) -> str:
         """Its name within the experiment, unique there."""
         return f"{self.method.label}/{self.budget}/{self.seed}"
+
+
+def first_methods(scenario: str, setting: str) -> list[str]:
+    """Return what is compared unless a person says otherwise: the scenario's first methods that serve the setting."""
+    from tlcore.scenarios import SCENARIOS
+
+    able, first = applicable(scenario, setting), SCENARIOS[scenario].first_methods
+    return [name for name in first if name in able] or [name for name in ("source_only", "coral") if name in able]
 
 
 def applicable(scenario: str, setting: str) -> list[str]:

@@ -157,11 +157,13 @@ def _in_the_plane(rows: np.ndarray, seed: int) -> list[tuple[float, float]]:
 
 
 def _on_one_thread() -> None:
+    import scipy.linalg  # noqa: F401
+    import sklearn.utils  # noqa: F401
     import torch
     from threadpoolctl import threadpool_limits
 
     torch.set_num_threads(1)
-    threadpool_limits(1)  # numpy's linear algebra too
+    threadpool_limits(1)  # linear algebra too: numpy's, and those that the first two imports just brought along
 
 
 @dataclass(frozen=True)

@@ -273,7 +273,7 @@ def form(preset: Experiment, wanted: str) -> dict[str, Any] | None:
         st.info(_("Choose a file for each domain to go on."), icon=":material/upload_file:")
         return None
     if scenario.shown_facts:
-        refused = look_at({key: fields[key] for key in ("scenario", "options", "source", "target")})
+        refused = look_at({key: fields[key] for key in ("scenario", "options", "source", "target", "setting")})
     st.subheader(_("Methods"), anchor=False)
     first = [choice.name for choice in preset.methods] if here else [scenario.baseline, *scenario.first_methods]
     fields["methods"] = choose_methods(fields["scenario"], fields["setting"], first, refused)

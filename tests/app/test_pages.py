@@ -239,6 +239,29 @@ def test_before_the_first_run_about_texts_it_says_how_long_that_will_take():
     assert re.search(r"trials, about \d+ min", next(text.value for text in app.caption if "trials" in text.value))
 
 
+def test_what_is_looked_at_is_what_the_setting_asks_of_the_data(finished, tmp_path):
+    """Without target labels all rows are answered, none needs a label, and other methods cannot be used."""
+    rows = np.random.default_rng(0).normal(size=(40, 3))
+    np.savez(tmp_path / "s.npz", X=rows, y=np.arange(40) % 2)
+    np.savez(tmp_path / "t.npz", X=rows + 1)
+    app = page("run", scenario="features")
+    app.text_input(key="source.path").set_value(str(tmp_path / "s.npz"))
+    app.text_input(key="target.path").set_value(str(tmp_path / "t.npz"))
+    app.run()
+    assert "needs labels" in app.error[0].value
+    app.radio(key="setting.features").set_value("transductive")
+    app.run()
+    assert not app.exception
+    assert not app.error
+    assert any("40 rows to answer" in text.value for text in app.caption)
+    app = page("run", scenario="sentiment")  # from pretraining alone
+    app.radio(key="setting.sentiment").set_value("transductive")
+    app.run()
+    assert not app.exception
+    assert "meda" in app.info[0].value
+    assert "pooled" not in app.info[0].value
+
+
 def test_runs_without_texts_say_nothing_of_them(finished):
     app = page("compare", run=finished)
     assert not [frame for frame in app.dataframe if "truth" in frame.value or "word" in frame.value]

@@ -9,9 +9,10 @@ from scipy.optimize import linear_sum_assignment, minimize
 from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 
 from tests.methods.made_by_hand import seen
+from tlcore.classifiers import classify
 from tlcore.methods import METHODS
-from tlcore.methods.adaptive import JDOT, MEDA, EasyTL, assignment, cheapest, laplacian
-from tlcore.methods.components import BDA, JDA, TCA, class_differences, components, mean_difference
+from tlcore.methods.adaptive import JDOT, MEDA, SHARPNESS, EasyTL, assignment, cheapest, laplacian
+from tlcore.methods.components import BDA, JDA, JGSA, TCA, class_differences, components, mean_difference, to_one_length
 from tlcore.methods.features import GFK, PCA, OptimalTransport, SubspaceAlignment, batches, geodesic_root
 from tlcore.methods.instances import KLIEP, KMM, DensityRatio, DensitySelection, TrAdaBoost
 from tlcore.methods.kernels import median_squared_distance, squared_distances
@@ -102,6 +103,36 @@ def test_a_large_mu_gives_way_and_a_small_one_brings_the_means_together():
     assert distance(1e-6) < 0.05 * distance(1e6)
 
 
+def test_jgsa_is_the_published_quotient():
+    """Its parts written out row by row, and the quotient maximised by a solver for any two matrices."""
+    source, answers, target, _ = two_classes(2, n=45, shift=2.0)
+    method = JGSA(nearness=0.7, mu=1.3, scatter=0.4, iterations=1, dimensions=3)
+    of_source, of_target = method.feature_map(seen(source, target, answers))
+    mean = np.concatenate([source, target]).mean(0)
+    there, here = source - mean, target - mean
+    guessed = classify("logistic", there, answers, 3)(here).argmax(1)
+    within, between, zero, eye = np.zeros((5, 5)), np.zeros((5, 5)), np.zeros((5, 5)), np.eye(5)
+    means = [np.r_[there.mean(0), -here.mean(0)]]
+    for kind in range(3):
+        members = there[answers == kind]
+        within += sum(np.outer(row, row) for row in members - members.mean(0)) / 45
+        between += len(members) * np.outer(*[members.mean(0) - there.mean(0)] * 2) / 45
+        means.append(np.r_[members.mean(0), -here[guessed == kind].mean(0)])
+    varied = np.cov(here.T, bias=True)
+    weights = [np.r_[np.full(45, 1 / 45), np.full(51, -1 / 51)]]
+    weights += [np.r_[(answers == k) / (answers == k).sum(), (guessed == k) / -(guessed == k).sum()] for k in range(3)]
+    apart = sum(np.outer(row, row) for row in means)
+    apart /= np.linalg.norm(sum(np.outer(row, row) for row in weights))  # as in JDA: of length one
+    near = 0.7 * np.block([[eye, -eye], [-eye, eye]])
+    below = apart + near + np.block([[0.4 * within, zero], [zero, 1.3 * eye]])
+    above = np.block([[0.4 * between, zero], [zero, 1.3 * varied]])
+    values, vectors = eig(np.linalg.solve(below, above))
+    chosen = np.real(vectors[:, np.argsort(-np.real(values))[:3]])
+    chosen /= np.sqrt(np.einsum("ik,ij,jk->k", chosen, below, chosen))
+    theirs = to_one_length(there @ chosen[:5]), to_one_length(here @ chosen[5:])
+    np.testing.assert_allclose(geometry(of_source(source), of_target(target)), geometry(*theirs), atol=1e-5)
+
+
 def test_gfk_is_the_integral_along_the_geodesic():
     rng = np.random.default_rng(1)
     start, end = (orth(rng.normal(size=(7, 3))) for _ in range(2))
@@ -121,7 +152,8 @@ def test_gfk_is_the_integral_along_the_geodesic():
 def test_optimal_transport_agrees_with_pot(weight):
     from ot.da import sinkhorn_lpl1_mm
 
-    source, answers, target, _ = two_classes(n=30)
+    source, _, target, _ = two_classes(n=30)
+    answers = np.random.default_rng(0).permutation(30) % 3  # classes that lie apart would have the plan keep them so
     method = OptimalTransport(entropy=0.1, class_weight=weight)
     cost = squared_distances(source, target)
     margins = np.full(30, 1 / 30), np.full(36, 1 / 36)
@@ -155,6 +187,41 @@ def test_jdots_plan_is_the_cheapest_there_is():
     assert (plan * cost).sum() == pytest.approx(cost[mine, theirs].mean())
 
 
+def test_jdots_first_step_agrees_with_scikit_adaptation():
+    """Before there are answers to compare, the plan is that of the rows, and f learns from what arrives."""
+    from skada import JDOTRegressor
+    from sklearn.kernel_ridge import KernelRidge
+
+    source, answers, target, _ = two_classes(n=40, classes=2)
+    ridge = KernelRidge(alpha=0.5, kernel="rbf", gamma=1 / median_squared_distance(target))
+    both, domain = domains_of(source, target)
+    known = np.r_[answers.astype(float), np.full(len(target), np.nan)]
+    theirs = JDOTRegressor(ridge, n_iter_max=1)
+    with pytest.warns(UserWarning, match="Maximum number of iterations"):
+        theirs.fit(both, known, sample_domain=domain)
+    ours = JDOT(iterations=1, shrinkage=0.5).solve(seen(source, target, answers)).predict(target) / SHARPNESS
+    np.testing.assert_allclose(ours[:, 1], theirs.estimator_.predict(target), atol=1e-4)
+
+
+def test_jdot_agrees_with_pots_plans_and_scikit_learns_ridge_in_turn():
+    from ot import dist, solve
+    from sklearn.kernel_ridge import KernelRidge
+
+    rng = np.random.default_rng(3)
+    source, target = rng.normal(size=(45, 2)), rng.normal(size=(51, 2)) + 0.5
+    answers = np.digitize(source[:, 0] + rng.normal(size=45) / 3, [-0.4, 0.4])  # so that rows and answers do not agree
+    ridge = KernelRidge(alpha=2.0, kernel="rbf", gamma=1 / median_squared_distance(target))
+    apart, one_hot = dist(source, target), np.eye(3)[answers]
+    rows, said = 0.3 * apart / apart.max(), []
+    for step in range(3):
+        plan = solve(rows + dist(one_hot, said[-1]) if step else rows).plan
+        said.append(ridge.fit(target, plan.T @ one_hot * len(target)).predict(target))
+    assert (said[1].argmax(1) != said[0].argmax(1)).any()  # or it would have stopped there
+    method = JDOT(distance_weight=0.3, shrinkage=2.0, iterations=3)
+    ours = method.solve(seen(source, target, answers)).predict(target) / SHARPNESS
+    np.testing.assert_allclose(ours, said[-1], atol=1e-3)
+
+
 @pytest.mark.parametrize(("method", "least"), [(JDOT(), 0.95), (MEDA(dimensions=2), 0.9), (EasyTL(), 0.9)])
 def test_adaptive_classifiers_follow_classes_that_moved(method, least):
     source, answers, target, truth = two_classes(1, n=90, shift=4.0)
@@ -162,6 +229,26 @@ def test_adaptive_classifiers_follow_classes_that_moved(method, least):
     predicted = method.solve(seen(source, target, answers)).predict(target).argmax(1)
     assert unmoved < 0.9
     assert (predicted == truth).mean() > least
+
+
+def test_meda_is_the_published_closed_form():
+    """((A + λM + ρL)K + ηI)β = AY on all rows, with M and the first guesses written out."""
+    source, answers, target, _ = two_classes(2, n=45, shift=2.0)
+    method = MEDA(dimensions=2, alignment=3.0, smoothness=0.8, shrinkage=0.3, neighbours=5, iterations=1)
+    solution = method.solve(seen(source, target, answers))
+    balance = float(solution.note.split()[2])
+    embed = method._embedding(seen(source, target, answers))
+    rows = np.concatenate([embed[0](source), embed[1](target)])
+    guessed = classify("logistic", rows[:45], answers, 3)(rows[45:]).argmax(1)
+    of_domains = np.r_[np.full(45, 1 / 45), np.full(51, -1 / 51)]
+    of_kinds = [np.r_[(answers == k) / (answers == k).sum(), (guessed == k) / -(guessed == k).sum()] for k in range(3)]
+    apart = (1 - balance) * np.outer(of_domains, of_domains) + balance * sum(np.outer(row, row) for row in of_kinds)
+    apart /= np.linalg.norm(apart)
+    kernel = np.exp(-squared_distances(rows, rows) / median_squared_distance(rows))
+    known = np.diag(np.r_[np.ones(45), np.zeros(51)])
+    left = (known + 3.0 * apart + 0.8 * laplacian(rows, 5).toarray()) @ kernel + 0.3 * np.eye(96)
+    beta = np.linalg.solve(left, known @ np.r_[np.eye(3)[answers], np.zeros((51, 3))])
+    np.testing.assert_allclose(solution.predict(target) / SHARPNESS, kernel[45:] @ beta, atol=0.02)
 
 
 def test_easytl_is_the_nearest_centre_where_every_class_has_a_row():
@@ -267,6 +354,30 @@ def test_tradaboost_lets_what_misleads_fade():
     assert "rounds vote" in solution.note
 
 
+def test_tradaboost_is_the_published_algorithm():
+    """Written out again: source rows by βᵉ, target rows by β_t⁻ᵉ, and the later half of the rounds votes."""
+    rng = np.random.default_rng(5)
+    rows = rng.normal(size=(90, 2))
+    answers = np.digitize(rows[:, 0] + np.repeat([0.4, 0], [60, 30]) + rng.normal(size=90) / 3, [-0.5, 0.5])
+    known = Examples(rows[60:], answers[60:])
+    solution = TrAdaBoost(rounds=6).solve(seen(rows[:60], rows, answers[:60], target=known))
+    asked, votes = rng.normal(size=(200, 2)), np.zeros((200, 3))
+    weights, fade = np.r_[np.full(60, 0.5 / 60), np.full(30, 0.5 / 30)], 1 / (1 + np.sqrt(2 * np.log(60) / 6))
+    for step in range(6):
+        told = classify("logistic", rows, answers, 3, weights)
+        wrong = told(rows).argmax(1) != answers
+        beta = (weights[60:] * wrong[60:]).sum() / (weights[60:] * ~wrong[60:]).sum()
+        assert 0 < beta < 1
+        weights = weights * np.r_[fade ** wrong[:60], beta ** -wrong[60:].astype(float)]
+        weights /= weights.sum()
+        if step >= 3:
+            votes += np.log(1 / beta) * np.eye(3)[told(asked).argmax(1)]
+    shares = votes / votes.sum(1, keepdims=True)
+    assert (shares.max(1) < 1).any()
+    ours = solution.predict(asked)
+    np.testing.assert_allclose(ours / ours.sum(1, keepdims=True), shares, atol=1e-6)
+
+
 @pytest.mark.parametrize("name", WEIGHTS)
 @given(seed=st.integers(0, 1000))
 @settings(max_examples=5, deadline=None)
@@ -284,8 +395,32 @@ def test_weights_are_no_less_than_nothing_and_follow_their_rows(name, seed):
 
 
 @pytest.mark.parametrize("name", WEIGHTS)
-def test_of_two_equal_domains_no_row_counts_much_more(name):
-    source, answers, _, _ = two_classes(n=60, features=2)
+@given(seed=st.integers(0, 1000))
+@settings(max_examples=5, deadline=None)
+def test_weights_sum_to_what_their_formula_says(name, seed):
+    source, answers, target, _ = two_classes(seed, n=40, features=3, shift=0.5)
+    method = METHODS[name]()
+    weights = method.weights(seen(source, target, answers))
+    match name:
+        case "kmm":
+            assert abs(weights.mean() - 1) <= method.slack + 1e-6
+        case "kliep":
+            assert weights.mean() == pytest.approx(1)
+        case "density_selection":
+            assert sorted({*weights}) == [0, 1]
+            assert weights.sum() == 40 * method.share
+        case "nearest_neighbour_selection":
+            assert {*weights} <= {0, 1}
+            assert 1 <= weights.sum() <= len(target) * method.neighbours
+        case _:  # odds, of no fixed sum: each at most B
+            assert weights.max() <= method.largest_weight * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("name", WEIGHTS)
+@given(seed=st.integers(0, 1000))
+@settings(max_examples=5, deadline=None)
+def test_of_two_equal_domains_no_row_counts_much_more(name, seed):
+    source, answers, _, _ = two_classes(seed, n=60, features=2)
     weights = METHODS[name]().weights(seen(source, source, answers))
     if name == "density_selection":
         assert weights.sum() == 30
@@ -294,9 +429,11 @@ def test_of_two_equal_domains_no_row_counts_much_more(name):
 
 
 @pytest.mark.parametrize("name", MAPS)
-def test_two_equal_domains_stay_equal(name):
+@given(seed=st.integers(0, 1000))
+@settings(max_examples=5, deadline=None)
+def test_two_equal_domains_stay_equal(name, seed):
     """Where nothing is to be mended, source and target rows go the same way, and the nearest neighbour stays it."""
-    source, answers, _, _ = two_classes(n=60)
+    source, answers, _, _ = two_classes(seed, n=60)
     settings = {"entropy": 0.001} if name == "optimal_transport" else {}
     of_source, of_target = METHODS[name](**settings).feature_map(seen(source, source.copy(), answers, kind="1nn"))
     mapped, other = of_source(source), of_target(source)
@@ -307,9 +444,11 @@ def test_two_equal_domains_stay_equal(name):
 
 
 @pytest.mark.parametrize("name", MAPS)
-def test_a_map_follows_its_rows(name):
-    source, answers, target, _ = two_classes(n=40)
-    order, other = (np.random.default_rng(0).permutation(size) for size in (40, 46))
+@given(seed=st.integers(0, 1000))
+@settings(max_examples=5, deadline=None)
+def test_a_map_follows_its_rows(name, seed):
+    source, answers, target, _ = two_classes(seed, n=40)
+    order, other = (np.random.default_rng(seed).permutation(size) for size in (40, 46))
     method = METHODS[name]()
     one = method.feature_map(seen(source, target, answers, kind="1nn"))
     two = method.feature_map(seen(source[order], target[other], answers[order], kind="1nn"))

@@ -9,7 +9,7 @@ import torch
 
 from tlcore.evaluation.unsupervised import deep_embedded, importance_weighted, soft_neighbourhood_density
 from tlcore.methods import METHODS
-from tlcore.methods.base import Batch
+from tlcore.methods.base import Batch, Present
 from tlcore.methods.meta import MAML, Prototypical, Reptile, Task, draw
 from tlcore.methods.self_training import nearest_centre
 from tlcore.network import Modulation, Network
@@ -119,6 +119,62 @@ def test_the_critics_gradient_arrives_in_the_features_reversed(name, share):
     assert METHODS[name]().transfer_loss(given).item() < loss.item()
 
 
+LOSSES = [name for name, method in METHODS.items() if method().overrides("transfer_loss")]
+REVERSED = {
+    "dann": {"source_features": 1.0, "target_features": 1.0},
+    "cdan": {"source_features": 1.0, "target_features": 1.0},
+    "iwan": {"source_features": 1.0, "target_features": 1.0},
+    "mcd": {"target_features": 1.0},
+    "mdd": {"source_features": 0.1, "target_features": 0.1},
+}
+"""On the way to which features a gradient is turned round, and its share of the force that grows with progress."""
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_gradient_of_l_t_is_right(name, monkeypatch):
+    """In each of what L_T is made of, along some directions, the same as a difference of L_T on either side.
+
+    What a loss holds fixed (``detach``) is held where it was when the gradient was taken; towards the features, a
+    critic's method has the gradient reversed.
+    """
+    method, generator = METHODS[name](), torch.Generator().manual_seed(5)
+    given = batch(critic=method.critic(4, 3), progress=0.5)
+    parts = {"source_features": given.source_features, "target_features": given.target_features}
+    parts |= {"source_outputs": 4 * given.source_outputs, "target_outputs": 4 * given.target_outputs}
+    parts = {key: value.detach().clone().requires_grad_() for key, value in parts.items()}
+    for module in filter(None, (given.head, given.critic)):
+        parts |= {f"{type(module).__name__}.{key}": value for key, value in module.double().named_parameters()}
+
+    fixed: list[torch.Tensor] = []
+    held = torch.Tensor.detach
+
+    def loss(replayed: bool) -> torch.Tensor:
+        kept = iter(fixed)
+
+        def detach(tensor: torch.Tensor) -> torch.Tensor:
+            if not replayed:
+                fixed.append(held(tensor).clone())
+            return next(kept) if replayed else fixed[-1]
+
+        with monkeypatch.context() as patched:
+            patched.setattr(torch.Tensor, "detach", detach)
+            return method.transfer_loss(replace(given, **{key: parts[key] for key in parts if "." not in key}))
+
+    gradients = dict(zip(parts, torch.autograd.grad(loss(False), [*parts.values()], allow_unused=True), strict=True))
+    force = 2 / (1 + np.exp(-10 * 0.5)) - 1
+    assert any(gradient is not None and gradient.abs().sum() > 0 for gradient in gradients.values())
+    for key, value in parts.items():
+        along, step = torch.randn(value.shape, generator=generator, dtype=torch.double), 1e-6
+        sides = []
+        for move in (step, -2 * step, step):  # there, to the other side, and back
+            with torch.no_grad():
+                value += move * along
+                sides.append(loss(True).item())
+        told = 0.0 if gradients[key] is None else (gradients[key] * along).sum().item()
+        turned = -REVERSED[name][key] * force if key in REVERSED.get(name, {}) else 1.0
+        assert told == pytest.approx(turned * (sides[0] - sides[1]) / (2 * step), rel=1e-4, abs=1e-8), key
+
+
 def test_cdans_critic_sees_features_once_for_each_class():
     given = batch(critic=critic_of(12, 1))
     seen = []
@@ -126,6 +182,25 @@ def test_cdans_critic_sees_features_once_for_each_class():
     METHODS["cdan"]().transfer_loss(given)
     row = torch.outer(given.source_features[0], given.source_outputs.softmax(1)[0]).flatten()
     torch.testing.assert_close(seen[0][0], row)
+
+
+def test_mdds_margin_weighs_agreement_on_the_source_alone():
+    given = batch(critic=critic_of(4, 3))
+    there, here = (given.critic(rows).softmax(1) for rows in (given.source_features, given.target_features))
+    said = given.source_outputs.argmax(1), given.target_outputs.argmax(1)
+    agreed = -there[torch.arange(9), said[0]].log().mean()
+    apart = -(1 - here[torch.arange(11), said[1]]).log().mean()
+    for margin in (1.0, 3.0):
+        loss = METHODS["mdd"](margin=margin).transfer_loss(given)
+        assert loss.item() == pytest.approx((margin * agreed + apart).item())
+
+
+def test_mcds_second_head_learns_the_source_and_parts_from_the_first_on_the_target():
+    given = batch(critic=critic_of(4, 3))
+    learned = torch.nn.functional.cross_entropy(given.critic(given.source_features), given.source_answers)
+    one, other = (head(given.target_features).softmax(1) for head in (given.head, given.critic))
+    loss = METHODS["mcd"]().transfer_loss(given)
+    assert loss.item() == pytest.approx((learned - (one - other).abs().mean()).item())
 
 
 def test_iwan_counts_a_source_row_by_its_weight():
@@ -156,6 +231,19 @@ def test_mcds_heads_part_on_the_target_and_its_features_bring_them_together():
     assert discrepancy(target) > before
 
 
+def test_shot_is_sure_of_each_row_and_varied_over_all():
+    """Mean entropy, less that of the mean, and cross-entropy with the answers by centres."""
+    given = batch()
+    answers = given.target_outputs.softmax(1).detach()
+    guessed = nearest_centre(given.target_features, answers)
+    each, mean = -(answers * answers.log()).sum(1).mean(), answers.mean(0)
+    by_centres = -given.target_outputs.log_softmax(1)[torch.arange(11), guessed].mean()
+    for weight in (0.0, 0.7):
+        loss = METHODS["shot"](centre_weight=weight).transfer_loss(given)
+        assert loss.item() == pytest.approx((each + (mean * mean.log()).sum() + weight * by_centres).item())
+    assert METHODS["tent"]().transfer_loss(given).item() == pytest.approx(each.item())
+
+
 def test_shots_answers_by_centres_are_those_of_the_nearest():
     features = torch.tensor([[1.0, 0.1], [0.9, 0.0], [0.1, 1.0], [0.0, 0.8], [0.8, 0.4]])
     answers = torch.tensor([[0.9, 0.1], [0.8, 0.2], [0.1, 0.9], [0.2, 0.8], [0.1, 0.9]])  # the last is wrong
@@ -166,6 +254,40 @@ def network(*sizes: int) -> Network:
     torch.manual_seed(0)
     body = [torch.nn.Sequential(torch.nn.Linear(a, b), torch.nn.Tanh()) for a, b in pairwise(sizes)]
     return Network(body, torch.nn.Linear(sizes[-1], 3)).double()
+
+
+def moved(seed: int = 4) -> Present:
+    """A network some way from its start, and nine rows that it has been through."""
+    given, generator = network(4, 5), torch.Generator().manual_seed(seed)
+    start = {name: value.detach().clone() for name, value in given.named_parameters()}
+    with torch.no_grad():
+        for value in given.parameters():
+            value += 0.3 * torch.randn(value.shape, generator=generator, dtype=torch.double)
+    rows = torch.randn(9, 4, generator=generator, dtype=torch.double)
+    return Present(given, start, rows, given(rows)[0], torch.arange(9) % 3)
+
+
+def test_bss_counts_the_smallest_singular_values():
+    here = moved()
+    values = np.linalg.svd(here.features.detach().numpy(), compute_uv=False)
+    for k in (1, 2):
+        assert METHODS["bss"](smallest=k).regulariser(here).item() == pytest.approx((values[-k:] ** 2).sum())
+
+
+def test_delta_is_how_far_features_have_moved():
+    here, start = moved(), network(4, 5)
+    before = start(here.inputs)[0]
+    wanted = ((here.features - before) ** 2).sum() / (2 * (before**2).sum())
+    assert METHODS["delta"]().regulariser(here).item() == pytest.approx(wanted.item())
+
+
+def test_co_tuning_asks_the_sources_head_for_what_it_said_of_each_answer():
+    here, start = moved(), network(4, 5)
+    said = start(here.inputs)[1].softmax(1)
+    logs = start.head(here.features).log_softmax(1)
+    of_answer = torch.stack([said[here.answers == kind].mean(0) for kind in range(3)])
+    wanted = -(of_answer[here.answers] * logs).sum(1).mean()
+    assert METHODS["co_tuning"]().regulariser(here).item() == pytest.approx(wanted.item())
 
 
 @pytest.mark.parametrize("name", ["shot", "tent"])

@@ -148,6 +148,29 @@ def test_kmm_reaches_the_optimum_that_a_general_solver_finds():
     assert objective(ours) <= objective(reference.x) + 1e-3 * abs(objective(reference.x))
 
 
+def test_kmm_is_no_worse_than_scikit_adaptations_and_weighs_alike():
+    from skada import KMMReweightAdapter
+
+    source, target = two_domains(6, n=40, features=2, shift=0.5)
+    ours = KMM(largest_weight=4, slack=0.2, iterations=5000).weights(seen(source, target))
+    both = np.concatenate([source, target])
+    squared = ((both[:, None] - both[None]) ** 2).sum(-1)
+    gamma = 1 / np.median(squared[np.triu_indices(len(both), 1)])
+    adapter = KMMReweightAdapter(gamma=gamma, B=4, eps=0.2, solver="scipy", max_iter=5000)
+    domain = np.r_[np.ones(len(source)), -2 * np.ones(len(target))]
+    theirs = adapter.fit(both, sample_domain=domain).source_weights_
+    kernel = np.exp(-gamma * squared)
+
+    def distance(weights):
+        """Of the weighted mean of the source from that of the target, in the kernel's space, squared."""
+        means = np.r_[weights / 40, np.full(len(target), -1 / len(target))]
+        return means @ kernel @ means
+
+    assert distance(ours) <= distance(theirs) + 1e-6
+    assert distance(ours) < 0.5 * distance(np.ones(40))
+    assert np.corrcoef(ours, theirs)[0, 1] > 0.95
+
+
 @given(seed=st.integers(0, 10_000), bound=st.floats(1, 20), slack=st.floats(0, 0.5))
 @settings(max_examples=25, deadline=None)
 def test_kmm_weights_are_feasible_and_follow_the_rows(seed, bound, slack):

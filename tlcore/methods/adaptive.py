@@ -33,7 +33,8 @@ class MEDA(_Adaptive):
     Manifold embedded distribution alignment: rows go through the geodesic flow kernel (`GFK`); D_f is how far the
     means of f are apart in the domains as wholes and in each class, in a proportion estimated from how well the
     domains can be told apart; L is the Laplacian of the nearest neighbours. The target's answers are guessed anew
-    ``iterations`` times. f rests on at most ``landmarks`` rows, and on all of them it is the published problem.
+    ``iterations`` times. f rests on at most ``landmarks`` rows, and on all of them it is the published problem. Use it
+    where classes are shared and neighbours are mostly of one class; where the first guesses are poor, it confirms them.
 
     References
     ----------
@@ -76,7 +77,7 @@ class MEDA(_Adaptive):
             means = np.column_stack([whole * np.sqrt(1 - balance), classes * np.sqrt(balance)])
             means /= np.sqrt(np.linalg.norm(means.T @ means))
             apart = means.T @ kernel
-            coefficients = solve(fixed + self.alignment * n * apart.T @ apart, right, assume_a="pos")
+            coefficients = solve(fixed + self.alignment * apart.T @ apart, right, assume_a="pos")
             previous, guessed = guessed, (kernel[n:] @ coefficients).argmax(1)
             if np.array_equal(previous, guessed):
                 break

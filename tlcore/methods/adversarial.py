@@ -54,7 +54,8 @@ class CDAN(_Adversarial):
     """As `DANN`, where the critic sees φ(x) ⊗ p(x): the features once for each class, by how likely it is.
 
     Conditional adversarial adaptation: what is fooled is not "this row is of the source" but "this row, taken for a
-    k, is of the source", so classes are not mixed up on the way. p is the softmax of the outputs.
+    k, is of the source", so classes are not mixed up on the way. p is the softmax of the outputs. Use it where answers
+    are mostly right to begin with; it is as moody as `DANN`.
 
     References
     ----------
@@ -111,7 +112,8 @@ class MCD(FromSourceWithTarget):
 
     Maximum classifier discrepancy: two heads f and f′ answer the source alike and disagree on the target as much as
     they can; the body learns features on which they cannot. Each step does with a reversed gradient what the paper does
-    in three.
+    in three. Use it where target rows lie near the boundaries between classes; where the source model is far off, both
+    heads are wrong alike.
 
     References
     ----------
@@ -146,7 +148,7 @@ class MDD(FromSourceWithTarget):
 
     Margin disparity discrepancy: a critic f′ agrees with f on the source and disagrees on the target; the body
     learns features on which it cannot. γ is e to the margin. Its bound on the target's error is tighter than those
-    behind `DANN` and `MCD`.
+    behind `DANN` and `MCD`; use it as those, on large shifts with classes alike, and look at several seeds.
 
     References
     ----------
@@ -207,6 +209,6 @@ def told_apart(batch: Batch, source: Tensor, target: Tensor, weights: Tensor | N
 
     assert batch.critic is not None
     features = reverse_gradient(torch.cat([source, target]), strength(batch.progress))
-    domain = torch.cat([torch.ones(len(source)), torch.zeros(len(target))]).to(features.device)
-    counts = None if weights is None else torch.cat([weights, torch.ones(len(target), device=weights.device)])
+    domain = torch.cat([features.new_ones(len(source)), features.new_zeros(len(target))])
+    counts = None if weights is None else torch.cat([weights.to(features), features.new_ones(len(target))])
     return binary_cross_entropy_with_logits(batch.critic(features).squeeze(1), domain, weight=counts)

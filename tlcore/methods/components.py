@@ -140,7 +140,8 @@ class BDA(JDA):
     """φ(z) = Aᵀz as `JDA`, with a balance b between the domains' means (1 − b) and those of the classes (b).
 
     Balanced distribution adaptation. b = 0 is transfer component analysis with the inner product, b = ½ is `JDA`; 1
-    trusts the guessed classes alone.
+    trusts the guessed classes alone. A large b is for classes that moved each in its own way, a small one for first
+    guesses that are poor.
 
     References
     ----------
@@ -166,8 +167,9 @@ class JGSA(Mapped):
         tr(β·Aᵀ S_b A + μ·Bᵀ S_t B)  /  (means apart as in `JDA` + λ‖A − B‖² + β·tr(Aᵀ S_w A) + μ‖B‖²)
 
     S_b and S_w are the source's covariance between and within classes, S_t is the target's (the paper sums over rows;
-    means do not depend on how many there are). Where one subspace for both is too much to ask. Columns beyond
-    ``widest`` are first reduced by principal components.
+    means do not depend on how many there are). Use it where one subspace for both is too much to ask; with poor first
+    guesses two subspaces go further astray than one. Columns beyond ``widest`` are first reduced by principal
+    components.
 
     References
     ----------

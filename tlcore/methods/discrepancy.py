@@ -124,7 +124,7 @@ class AFN(FromSourceWithTarget):
 
     Adaptive feature norm: features of the target are short where a network does not know what it sees; each step asks
     all of them to be a little longer. The squared difference is always r²; what counts is its gradient, −2r along the
-    length.
+    length. It minds no missing class. Not for networks without normalisation, where features may grow without end.
 
     References
     ----------

@@ -84,7 +84,8 @@ class GFK(Mapped):
     """φ(z) = (z − μ)·G^½,  G = ∫₀¹ Φ(t)Φ(t)ᵀ dt  along the geodesic Φ from the source's to the target's subspace.
 
     The geodesic flow kernel compares two rows in all subspaces between those of the two domains' d principal
-    directions at once. In closed form from the angles between them; μ is a domain's own mean.
+    directions at once. In closed form from the angles between them; μ is a domain's own mean. Use it where the domains
+    are turned against each other, as between cameras; it knows no classes, and d may be at most half the columns.
 
     References
     ----------

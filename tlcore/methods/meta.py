@@ -114,7 +114,8 @@ class MAML(_Episodic):
 
     Model-agnostic meta-learning: after ``steps`` steps of gradient descent on a task's few examples the queries should
     be right; the gradient goes through the steps, or, ``first_order``, ignores that they depend on θ₀, which costs
-    half and is about as good. On the target it is trained as `FineTune`.
+    half and is about as good. On the target it is trained as `FineTune`. For one to five labels a class; with more,
+    training on the source as usual and fine-tuning is cheaper and often better.
 
     References
     ----------
@@ -149,7 +150,7 @@ class Reptile(_Episodic):
     """Σ_target L from a θ₀ that moves, task by task, towards where training on the task leads: θ₀ += ε·(θ_task − θ₀).
 
     A first-order cousin of `MAML` without queries: a task learns from them too. ε is the step of Adam on θ₀ − θ_task,
-    as the authors allow.
+    as the authors allow. Cheaper than `MAML`, for the same few labels and no more of them.
 
     References
     ----------

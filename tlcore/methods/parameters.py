@@ -79,7 +79,8 @@ class GradualUnfreeze(FineTune):
 class DiscriminativeFineTune(FineTune):
     """Σ_target L(y, f(x; θ)) from θ₀ = the source model, with steps of size η·dᵏ for the group k from the head.
 
-    Lower layers, which see what is common to all domains, move less than those near the head.
+    Lower layers, which see what is common to all domains, move less than those near the head. Use it where fine-tuning
+    forgets and freezing is too stiff; not where domains differ in what the lowest layers see, as with other sensors.
 
     References
     ----------
@@ -100,7 +101,8 @@ class ULMFiT(GradualUnfreeze):
     """Σ_target L(y, f(x; θ)) from θ₀ = the source model; one group more in every stage, with steps η·dᵏ in group k.
 
     Both of its authors' means against forgetting: `GradualUnfreeze` and `DiscriminativeFineTune`. The steps fall as a
-    cosine, as everywhere here, where the paper's rise first.
+    cosine, as everywhere here, where the paper's rise first. For deep networks and few labels; with many, plain
+    fine-tuning is as good and simpler.
 
     References
     ----------
@@ -119,6 +121,9 @@ class ULMFiT(GradualUnfreeze):
 
 class BiasOnly(FineTune):
     """Σ_target L(y, f(x; θ)) from θ₀ = the source model; of its body only the biases move, one number in thousand.
+
+    For large encoders and few labels: there is little to overfit, and little to keep for each target. A target that
+    asks for new features leaves it behind `LoRA` and `FineTune`.
 
     References
     ----------
@@ -140,7 +145,8 @@ class LoRA(FineTune):
     """Σ_target L(y, f(x; θ)) from θ₀ = the source model; each layer's W becomes W + (α/r)·BA, and only A, B move.
 
     A is (r, in), B is (out, r) and starts at zero, so that training starts at the source model. A hundredth of the
-    parameters, each free to take long steps. Linear and convolutional layers of the body.
+    parameters, each free to take long steps. Linear and convolutional layers of the body. Use it for large encoders in
+    the place of fine-tuning; in a small network there is nothing to save, and r may be all there is of a layer.
 
     References
     ----------
@@ -172,8 +178,9 @@ class LoRA(FineTune):
 class Adapters(FineTune):
     """Σ_target L(y, f(x; θ)) from θ₀ = the source model; beside each layer W a bottleneck: Wx + U·ReLU(Dx).
 
-    Only D (r, in) and U (out, r) move; U starts at zero. As LoRA, with a bend in it. Linear and convolutional layers of
-    the body.
+    Only D (r, in) and U (out, r) move; U starts at zero. As LoRA, with a bend in it: use it where that would be used.
+    The bend cannot be folded into W, so that each answer takes a little longer. Linear and convolutional layers of the
+    body.
 
     References
     ----------

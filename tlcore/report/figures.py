@@ -145,9 +145,9 @@ def gaps(verdicts: pd.DataFrame, margin: float, label: str, words: dict[str, str
                 customdata=group[["method", "budget"]].to_numpy(),
                 hovertemplate="%{customdata[0]}: %{x:+.3f}<extra></extra>",
             )
-    figure.update_xaxes(title=label, tickformat="+.2f")
+    figure.update_xaxes(title=label.replace("; ", ";<br>"), tickformat="+.2f")  # on a phone one line is too long
     figure.update_yaxes(categoryorder="array", categoryarray=list(rows["method"]))
-    return _quiet(figure, height=120 + 34 * len(rows))
+    return _quiet(figure, height=140 + 34 * len(rows))
 
 
 def learning_curves(curves: pd.DataFrame, labels: dict[str, str], epoch_label: str) -> go.Figure:
@@ -222,7 +222,7 @@ def confusion(matrix: np.ndarray, classes: tuple[str, ...], truth_label: str, pr
             y=list(classes),
             text=matrix,
             texttemplate="%{text}" if len(classes) <= 12 else None,
-            colorscale=[[0, "rgba(0,114,178,0)"], [1, "rgba(0,114,178,1)"]],
+            colorscale=[[0, "#d9e8f2"], [1, "#0072b2"]],  # opaque: counts are written in what stands out from them
             zmin=0,
             zmax=1,
             showscale=False,
