@@ -239,10 +239,19 @@ def _methods() -> list[dict[str, Any]]:
 
 
 def _backbones() -> list[dict[str, Any]]:
-    from tlcore.backbones import BACKBONES, ENCODERS
+    from tlcore.backbones import BACKBONES, ENCODERS, IMAGE_NETWORKS
 
     built = [{"name": name, "summary": _first_line(backbone)} for name, backbone in BACKBONES.items()]
-    return [*built, *({"name": name, "summary": card.text} for name, card in ENCODERS.items())]
+    texts = [{"name": name, "summary": card.text} for name, card in ENCODERS.items()]
+    pictures = [
+        {
+            "name": name,
+            "summary": card.summary,
+            **{fact: getattr(card, fact) for fact in ("size", "mean", "std", "megabytes", "licence", "source")},
+        }
+        for name, card in IMAGE_NETWORKS.items()
+    ]
+    return [*built, *pictures, *texts]
 
 
 def _datasets() -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from tlcore import lab
 from tlcore.errors import SpecificationError
 from tlcore.experiment import Trial
 from tlcore.report import pictures, texts
-from tlcore.report.answers import hardest, turned
+from tlcore.report.answers import answers, hardest, turned
 from tlcore.results import Explanation, Results, TrialRecord
 from tlcore.scenarios.base import Domains
 
@@ -78,11 +78,13 @@ def _chosen_answers(results: Results, method: str, budget: int, seed: int, teste
         "better": table[table["better"]],
         "worse": table[~table["better"].astype(bool)],
         "hardest": hardest(results, method, budget, seed),
+        "all": answers(results, method, budget, seed),
     }
     names = {
         "better": _("▲ set right: {n}"),
         "worse": _("▼ set wrong: {n}"),
         "hardest": _("✘ all mistakes, the surest first: {n}"),
+        "all": _("all: {n}"),
     }
     chosen = st.segmented_control(
         _("Of {n} test examples, with the labels of seed {seed}").format(n=tested, seed=seed),

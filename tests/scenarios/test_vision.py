@@ -155,6 +155,19 @@ def test_the_seeds_first_recipe_trains_a_hidden_layer_and_the_head(own):
     assert len(result.curves) == 80
 
 
+@pytest.mark.parametrize("method", ["lora", "adapters", "bias_only", "ulmfit", "l2_sp", "bss", "delta", "co_tuning"])
+def test_methods_on_parameters_train_networks_with_channels_apart(own, method):
+    result = execute(trial({**own, "epochs": 2}, method))
+    assert np.isfinite([row["task_loss"] for row in result.curves]).all()
+    assert result.metrics["trained_parameters"] > 0
+
+
+@pytest.mark.parametrize("method", ["coral", "mmd", "dann", "kmm", "nearest_neighbour_selection", "pooled"])
+def test_methods_between_domains_see_pictures_as_they_see_anything(own, method):
+    result = execute(trial({**own, "epochs": 3, **({"whole": True} if method == "pooled" else {})}, method))
+    assert result.metrics["accuracy"] > 0.4
+
+
 def test_sgd_takes_the_steps_of_its_rule():
     """θ₁ = θ₀ − η·g;  θ₂ = θ₁ − η·(0.9·g + g′)."""
     from tlcore.methods import METHODS
@@ -197,7 +210,8 @@ def test_grad_cam_is_that_taken_by_hand(own):
     domains = Experiment.build({**own, "methods": "frozen"}).domains()
     torch.manual_seed(0)
     pixels = vision.OwnImages(size=SIDE)._pixels(domains, SIDE)
-    cnn, head = SmallCNN().eval(), torch.nn.Linear(128, 2)
+    cnn = SmallCNN().eval()
+    head = torch.nn.Linear(cnn.features, 2)
     layers = torch.nn.Sequential(Pixels(*pixels), cnn, head)
     parts = by_maps(layers, 3, 1)
     maps = cnn.layers[:-2](Pixels(*pixels)(torch.tensor([3]))).detach().requires_grad_()

@@ -151,7 +151,7 @@ class Pooled(nn.Module):
 class SmallCNN(nn.Module):
     """Four 3×3 convolutions, each followed by normalisation and pooling, on 64×64 pixels; then the mean of each map."""
 
-    def __init__(self, width: int = 32) -> None:
+    def __init__(self, width: int = 16) -> None:
         super().__init__()
         widths = [3, width, 2 * width, 4 * width, 4 * width]
         layers: list[nn.Module] = []

@@ -29,8 +29,13 @@ class _Beside(nn.Module):
 
 
 def layers_of(body: nn.Module) -> list[tuple[str, nn.Linear | nn.Conv2d]]:
-    """Return the linear and convolutional layers by name."""
-    return [(name, module) for name, module in body.named_modules() if isinstance(module, (nn.Linear, nn.Conv2d))]
+    """Return the linear and convolutional layers by name, those that mix all channels.
+
+    One that treats each channel apart has hardly a number to save; one of a subclass, such as timm's that pads as it
+    goes, may compute otherwise than its numbers say.
+    """
+    plain = ((name, module) for name, module in body.named_modules() if type(module) in (nn.Linear, nn.Conv2d))
+    return [(name, module) for name, module in plain if getattr(module, "groups", 1) == 1]
 
 
 def put_beside(body: nn.Module, width: int) -> None:
