@@ -320,7 +320,8 @@ def _print_run(info: RunInfo, results: Results, as_json: bool) -> None:
         _print_json(document(info, results))
         return
     table = summary(results).drop(columns=["done", "ci_low", "ci_high"])
-    print(f"{info.id}  {info.name}: {_standing(info)}\n")
+    print(f"{info.id}  {info.name}: {_standing(info)}")
+    print(results.experiment.where.remark)
     _print_table(table.columns, ([_cell(value) for value in row] for row in table.itertuples(index=False)))
     print("".join(f"\n{sentence}" for sentence in results.verdicts["sentence"]))
     _print_errors(results.trials)

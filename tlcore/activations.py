@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from tlcore.artefacts import code_version, kept_rows
 from tlcore.cancellation import never
+from tlcore.network import at_once
 
 KEPT_FROM = 1_000_000  # parameters; a smaller module computes as fast as its outputs are looked up
 BLOCK = 1024
@@ -48,14 +49,14 @@ def _kept(parts: tuple[object, ...], costly: nn.Sequential, rows: Tensor, should
     contents = [row.tobytes().rstrip(b"\0") for row in rows.cpu().numpy()]  # however far texts were padded
 
     def compute(missing: list[int]) -> Tensor:
-        return costly(rows[missing]).cpu()
+        return torch.cat([costly(some).cpu() for some in rows[missing].split(at_once(costly))])
 
     # Pictures of different shape could be of the same bytes; of texts the length alone differs, by what pads them.
     return kept_rows((*parts, tuple(rows.shape[2:])), contents, compute, should_stop).to(rows.device)
 
 
 def _in_blocks(modules: nn.Sequential, rows: Tensor) -> Tensor:
-    return torch.cat([modules(block) for block in rows.split(BLOCK)]) if len(modules) else rows
+    return torch.cat([modules(block) for block in rows.split(at_once(modules))]) if len(modules) else rows
 
 
 def _size(module: nn.Module) -> int:

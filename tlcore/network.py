@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
+
+AT_ONCE = 1024
+"""Rows that go through layers together, unless these say otherwise."""
 
 
 def _every(_name: str) -> bool:
@@ -71,6 +74,11 @@ class Network(nn.Module):
         mine = [any(id(group) in trained for group in getattr(module, "groups", [module])) for module in self.body]
         first = mine.index(True) if any(mine) else len(mine)
         return self.body[:first], Network([*self.body[first:]] or [nn.Identity()], self.head, self.rates)
+
+
+def at_once(modules: Iterable[nn.Module]) -> int:
+    """Return how many rows should go through layers together where no gradient is asked for, as they say themselves."""
+    return min([getattr(module, "at_once", AT_ONCE) for module in modules], default=AT_ONCE)
 
 
 class Residual(nn.Module):

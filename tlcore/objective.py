@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from tlcore.cancellation import Cancelled, never, unheard
 from tlcore.methods.base import Batch, Method, Present
-from tlcore.network import Network
+from tlcore.network import Network, at_once
 
 PATIENCE = 20  # epochs without a lower validation loss before training stops
 
@@ -200,11 +200,11 @@ def minimise(
     return curves
 
 
-def outputs_of(network: Network, inputs: Tensor, batch_size: int = 1024) -> tuple[Tensor, Tensor]:
+def outputs_of(network: Network, inputs: Tensor) -> tuple[Tensor, Tensor]:
     """Return features (n, F) and outputs (n, K) of all inputs, on the CPU and without gradients."""
     network.train_groups(0)
     with torch.no_grad():
-        parts = [network(rows) for rows in inputs.split(batch_size)]
+        parts = [network(rows) for rows in inputs.split(at_once(network.body))]
     features, outputs = zip(*parts, strict=True)
     return torch.cat(features).cpu(), torch.cat(outputs).cpu()
 

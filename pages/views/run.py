@@ -73,8 +73,10 @@ def first_sentence(name: str) -> str:
     return _(" ".join((METHODS[name].__doc__ or "").strip().split("\n\n")[0].split()))
 
 
-def choose_methods(scenario: str, setting: str, chosen: list[str], refused: dict[str, str]) -> list[dict[str, Any]]:
-    """Offer the methods that can be run here, by family."""
+def choose_methods(
+    scenario: str, setting: str, chosen: dict[str, dict[str, Any]], refused: dict[str, str]
+) -> list[dict[str, Any]]:
+    """Offer the methods that can be run here, by family; those ``chosen`` with their settings to start with."""
     able = [name for name in applicable(scenario, setting) if name not in refused]
     picked: list[str] = []
     families = list(dict.fromkeys(METHODS[name].family for name in able))
@@ -94,7 +96,7 @@ def choose_methods(scenario: str, setting: str, chosen: list[str], refused: dict
         for name in picked:
             st.markdown(f"**{name}** — {first_sentence(name)}")
             with st.container(horizontal=True):
-                methods.append({"name": name, "settings": changed(METHODS[name].form(), name)})
+                methods.append({"name": name, "settings": changed(METHODS[name].form(), name, chosen.get(name))})
     return methods
 
 
@@ -275,7 +277,9 @@ def form(preset: Experiment, wanted: str) -> dict[str, Any] | None:
     if scenario.shown_facts:
         refused = look_at({key: fields[key] for key in ("scenario", "options", "source", "target", "setting")})
     st.subheader(_("Methods"), anchor=False)
-    first = [choice.name for choice in preset.methods] if here else [scenario.baseline, *scenario.first_methods]
+    first: dict[str, dict[str, Any]] = {name: {} for name in (scenario.baseline, *scenario.first_methods)}
+    if here:
+        first = {choice.name: choice.settings for choice in preset.methods}
     fields["methods"] = choose_methods(fields["scenario"], fields["setting"], first, refused)
     with st.expander(_("More choices"), icon=":material/settings:"), st.container(horizontal=True):
         fields["margin"] = st.number_input(

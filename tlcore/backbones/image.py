@@ -104,18 +104,14 @@ class Normalise(nn.Module):
 class Stage(nn.Sequential):
     """Layers that are frozen or trained together; what they make of an input is worth keeping.
 
-    On a GPU they compute in bfloat16. On a CPU that makes training slower (docs/vision.md).
+    On a GPU they compute in bfloat16; on a CPU in float32, so that what is kept is the same wherever it was computed.
     """
 
     costly = True
+    at_once = AT_ONCE
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Many pictures are seen some at a time where no gradient is asked for."""
-        if not torch.is_grad_enabled() and len(inputs) > AT_ONCE and not inputs.is_cuda:
-            return torch.cat([self._computed(some) for some in inputs.split(AT_ONCE)])
-        return self._computed(inputs)
-
-    def _computed(self, inputs: Tensor) -> Tensor:
+        """From what the stage before gives to (n, C, h, w), or (n, F)."""
         with torch.autocast(inputs.device.type, torch.bfloat16, enabled=inputs.is_cuda):
             return super().forward(inputs).float()
 

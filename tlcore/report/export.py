@@ -95,6 +95,7 @@ def heading(info: RunInfo) -> dict[str, Any]:
         "status": info.status,
         "counts": info.counts,
         "error": info.error,
+        "remark": info.experiment.where.remark,
         **{name: moment and moment.isoformat(timespec="seconds") for name, moment in moments.items()},
     }
 
@@ -136,6 +137,7 @@ def rows(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _page(info: RunInfo, results: Results) -> str:
     sentences = "".join(f"<li>{escape(sentence)}</li>" for sentence in results.verdicts["sentence"])
+    remark = escape(info.experiment.where.remark)
     title, counts = escape(info.name), ", ".join(f"{n} {status}" for status, n in info.counts.items() if n)
     return f"""<!doctype html>
 <html lang="en">
@@ -144,6 +146,7 @@ def _page(info: RunInfo, results: Results) -> str:
 <body>
 <h1>{title}</h1>
 <p>Run {escape(info.id)}, {info.created:%Y-%m-%d %H:%M} UTC: {info.status} ({counts} trials).</p>
+{remark and f"<p><strong>{remark}</strong></p>"}
 <h2>Verdicts</h2>
 <ul class="verdicts">{sentences or "<li>No method can be judged yet.</li>"}</ul>
 <h2>Methods</h2>
