@@ -594,7 +594,7 @@ def _schedule(given: _Given, groups: int) -> Schedule:
 
     method, experiment, pace = given.method, given.trial.experiment, given.scenario.pace(groups)
     return Schedule(
-        epochs=experiment.epochs or pace.epochs,
+        epochs=method.epochs or experiment.epochs or pace.epochs,
         max_steps=pace.max_steps,
         batch_size=pace.batch_size,
         lambda_=method.lambda_at_rest if experiment.lambda_ is None else experiment.lambda_,

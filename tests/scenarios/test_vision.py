@@ -147,12 +147,16 @@ def test_what_is_frozen_sees_a_picture_once(own, monkeypatch):
 
 
 def test_the_seeds_first_recipe_trains_a_hidden_layer_and_the_head(own):
-    result = execute(trial({**own, "hidden": 32}, layers=2))
+    result = execute(trial({**own, "hidden": 32}, layers=2, epochs=10))
     domains = Experiment.build({**own, "methods": "frozen"}).domains()
     features = SCENARIOS["images"].configure({"backbone": "test_efficientnet", "size": SIDE}).network(domains)
     width = features.head.in_features
     assert result.metrics["trained_parameters"] == (width + 1) * 32 + 33 * 2
-    assert len(result.curves) == 80
+    assert len(result.curves) == 10
+    preset = Experiment.load("recipe-vgg16")
+    assert (preset.where.backbone, preset.where.instead, preset.where.hidden) == ("vgg16", "efficientnet-lite0", 1024)
+    assert preset.methods[-1].settings == {"layers": 2, "learning_rate": 0.001, "epochs": 10}
+    assert preset.epochs is None  # ten epochs are the recipe's; its rival trains as long as it wants
 
 
 @pytest.mark.parametrize("method", ["lora", "adapters", "bias_only", "ulmfit", "l2_sp", "bss", "delta", "co_tuning"])

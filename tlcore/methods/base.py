@@ -187,6 +187,9 @@ class Method(BaseModel):
         "adam", description="Adam, or stochastic gradient descent with momentum 0.9."
     )
 
+    epochs: int | None = Field(
+        None, ge=1, le=10_000, description="Cap on epochs of this method alone; empty: the experiment's."
+    )
     penalty: Literal["none", "l1", "l2"] = Field(
         "none", description="A further R(θ): the sum of |θ|, or half that of θ², over what trains."
     )
@@ -205,7 +208,7 @@ class Method(BaseModel):
         looped = not (cls.chooses or cls.solve is not Method.solve)
         both = {"source", "target"} <= set(cls.trains_on) and "inductive" in cls.serves
         idle = {"source_share"} if not both else set()
-        idle |= set() if looped else {"learning_rate", "optimiser", "penalty", "source_share"}
+        idle |= set() if looped else {"learning_rate", "optimiser", "epochs", "penalty", "source_share"}
         return {name: field for name, field in cls.model_fields.items() if name not in idle}
 
     @classmethod
