@@ -18,12 +18,12 @@ SIDE = 48
 
 
 def picture(kind: str, seed: int) -> Image.Image:
-    """Noise, and for a class a patch: 'left' a red one at the upper left, 'right' a blue one at the lower right."""
+    """Noise, and for a class a patch: 'left' a red one at the lower left, 'right' a blue one at the upper right."""
     values = np.random.default_rng(seed).integers(0, 80, (SIDE, SIDE, 3), dtype=np.uint8)
     if kind == "left":
-        values[4:20, 4:20, 0] = 250
+        values[28:44, 4:20, 0] = 250
     elif kind == "right":
-        values[28:44, 28:44, 2] = 250
+        values[4:20, 28:44, 2] = 250
     return Image.fromarray(values)
 
 
@@ -190,9 +190,12 @@ def test_sgd_takes_the_steps_of_its_rule():
 def is_in_the_patch(explanation: Explanation, kind: str) -> bool:
     """Whether the cell that speaks most for the answer touches the patch."""
     side = 1 + max(row for row, _, _ in explanation.parts)
-    low, high = (4, 20) if kind == "left" else (28, 44)
+    place = ((28, 44), (4, 20)) if kind == "left" else ((4, 20), (28, 44))
     row, column, _ = max(explanation.parts, key=lambda part: part[2])
-    return all(low < (cell + 1) * SIDE / side and cell * SIDE / side < high for cell in (row, column))
+    return all(
+        low < (cell + 1) * SIDE / side and cell * SIDE / side < high
+        for cell, (low, high) in zip((row, column), place, strict=True)
+    )
 
 
 @pytest.mark.parametrize(("method", "by"), [("small_network", "grad-cam"), ("logistic_regression", "covering")])

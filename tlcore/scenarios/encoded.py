@@ -204,9 +204,9 @@ def bring_together(
     SpecificationError
         If the target has fewer than two labels, or one of fewer than three examples.
     """
-    mine, theirs = _first_of_each(target.contents), _first_of_each(source.contents)
-    known = {target.contents[row] for row in mine}
-    alone = [row for row in theirs if source.contents[row] not in known]
+    of_source, of_target = source.contents, target.contents
+    mine, theirs, known = _first_of_each(of_target), _first_of_each(of_source), {*of_target}
+    alone = [row for row in theirs if of_source[row] not in known]
     names = [*classes] or sorted({*source.labels[alone].tolist(), *target.labels[mine].tolist()})
     number = {name: index for index, name in enumerate(names)}
     answers = np.array([number[name] for name in [*source.labels[alone], *target.labels[mine]]], np.int64)
