@@ -23,7 +23,7 @@ from tlcore.experiment import Experiment, applicable, presets
         ({"seeds": 0}, ["seeds"]),
         ({"seeds": [-1]}, ["seeds", "-1"]),
         ({"source": "usps"}, ["source", "'usps'", "mnist"]),
-        ({"target": "usps"}, ["target", "'usps'", "uci"]),
+        ({"target": "emnist"}, ["target", "'emnist'", "uci"]),
         ({"metric": "speed"}, ["metric", "accuracy"]),
         ({"metric": "macro_f1"}, ["metric", "accuracy"]),
         ({"lambda": -1}, ["lambda", "-1"]),

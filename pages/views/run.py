@@ -123,13 +123,15 @@ def own_file(kind: type[OwnFile], which: str, label: str) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     if uploaded is not None:
         fields["path"] = str(keep_upload(uploaded.name, uploaded.getvalue()))
-    with st.expander(_("Columns, or a file by its address"), icon=":material/table_chart:"):
+    columns = {name: field for name, field in kind.model_fields.items() if name not in OwnFile.model_fields}
+    title = _("Columns, or a file by its address") if columns else _("A file or a folder by its address")
+    with st.expander(title, icon=":material/table_chart:"):
         if uploaded is None:
             path = ask("path", kind.model_fields["path"], f"{which}.path", "")
             fields |= {"path": path} if path else {}
-        columns = {name: field for name, field in kind.model_fields.items() if name not in OwnFile.model_fields}
-        with st.container(horizontal=True):
-            fields |= changed(columns, which)
+        if columns:
+            with st.container(horizontal=True):
+                fields |= changed(columns, which)
     return fields
 
 
