@@ -80,7 +80,7 @@ def test_the_textile_is_read_as_it_was_published():
 
 
 def test_a_network_learns_from_pictures_of_ones_own(own):
-    result = execute(trial(own, "fine_tune"))
+    result = execute(trial(own, "fine_tune", learning_rate=0.2))  # whose body is not really pretrained here
     assert result.metrics["accuracy"] > 0.8
     assert execute(trial(own, "small_network")).metrics["accuracy"] > 0.9
 
@@ -246,7 +246,7 @@ def test_a_network_without_maps_near_its_end_is_asked_by_covering():
 
 
 def test_a_map_of_features_shows_what_moved(own):
-    stayed, moved = locate(trial(own, "frozen")), locate(trial(own, "fine_tune"))
+    stayed, moved = locate(trial(own, "frozen")), locate(trial(own, "fine_tune", learning_rate=0.2))
     assert stayed.before == stayed.after == moved.before  # frozen: the features are the source model's
     assert moved.after != moved.before
     assert stayed.domains == ["source"] * 40 + ["target"] * len(Experiment.build({**own}).domains().test)
@@ -269,7 +269,12 @@ def test_a_network_that_cannot_be_had_is_stood_in_for_and_that_is_said(own, monk
         "test_efficientnet stands in for vgg16, whose weights could not be had here: nobody answers."
     )
     assert checked.checked().where.remark == checked.where.remark  # what was settled stays
+    with pytest.raises(SpecificationError, match="backbone: the weights of 'vgg16' could not be had: nobody answers"):
+        Experiment.build({**fields, "instead": ""}).checked()
     monkeypatch.setattr(image, "why_not", lambda name: "")
+    for backbone, words in (("resnet999", "'resnet999' is not known"), ("vit_b_16", "takes no pictures of 48 pixels")):
+        with pytest.raises(SpecificationError, match=words):
+            Experiment.build({**fields, "backbone": backbone}).checked()
     assert Experiment.build(fields).checked().where.backbone == "vgg16"
 
 

@@ -80,6 +80,11 @@ class ImageCard(Card):
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
 
     @property
+    def embedded(self) -> bool:
+        """Whether its parameters are in a published distribution, so that a package index is all that is needed."""
+        return self.source.startswith("the distribution")
+
+    @property
     def summary(self) -> str:
         """All of it in a sentence."""
         channels = "/".join(f"{value:g}" for value in dict.fromkeys(self.mean))

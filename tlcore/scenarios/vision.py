@@ -13,6 +13,7 @@ from pydantic import Field
 
 from tlcore.datasets.images import Fit, ImageFolder, LabelledImages
 from tlcore.datasets.own import read_both
+from tlcore.errors import SpecificationError
 from tlcore.scenarios.base import PRETRAINING, Domains, Examples, Pace
 from tlcore.scenarios.classification import Classification, split_target
 from tlcore.scenarios.encoded import Encoded, bring_together
@@ -128,13 +129,31 @@ class Images(Encoded):
     weights_sha256: str = Field("", description="Of the checkpoint's bytes.", json_schema_extra={"found": True})
 
     def settled(self, domains: Domains) -> Self:
-        """Return the same with the network that can be had, and the checksum of a checkpoint."""
-        from tlcore.backbones.image import checksum, why_not
+        """Return the same with the network that can be had, and the checksum of a checkpoint.
+
+        Raises
+        ------
+        SpecificationError
+            If there is no such network, it takes no pictures of this size, or nobody can have its weights here.
+        """
+        from tlcore.backbones import IMAGE_NETWORKS
+
+        card = IMAGE_NETWORKS.get(self.backbone)
+        if card and card.embedded and not self.weights:
+            return self  # before torch is loaded, which a page need not wait for
+        from tlcore.backbones.image import body, checksum, why_not
 
         changes: dict[str, Any] = {"weights_sha256": checksum(self.weights)} if self.weights else {}
-        if self.instead and not self.weights and (why := why_not(self.backbone)):
+        if not self.weights and (why := why_not(self.backbone)):
+            if not self.instead:
+                raise SpecificationError(
+                    f"backbone: the weights of {self.backbone!r} could not be had: {why}. With a network, try again; "
+                    "without one, use efficientnet-lite0, or name a network to take instead."
+                )
             changes = {"backbone": self.instead, "instead": "", "asked": self.backbone, "why": why}
-        return self.model_copy(update=changes)
+        settled = self.model_copy(update=changes)
+        body(settled.backbone, False, settled.size)  # or it says why not
+        return settled
 
     @property
     def remark(self) -> str:
