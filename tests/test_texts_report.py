@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tlcore.experiment import Experiment
-from tlcore.report.answers import hardest, turned
+from tlcore.report.answers import answers, hardest, turned
 from tlcore.report.texts import marked, shifted_words
 from tlcore.results import Explanation, Results, TrialRecord, TrialResult
 from tlcore.scenarios import SCENARIOS
@@ -21,7 +21,7 @@ def results() -> Results:
 
 
 def test_every_answer_that_turned_is_listed_once_the_better_first(results):
-    table = turned(results, "frozen", 5, 3)
+    table = turned(answers(results, "frozen", 5, 3))
     baseline, frozen = (record.result.examples for record in results.records)
     right, was_right = (one["predicted"] == one["truth"] for one in (frozen, baseline))
     assert set(table.loc[table["better"], "row"]) == set(np.flatnonzero(right & ~was_right))
@@ -45,13 +45,13 @@ def test_from_one_wrong_answer_to_another_nothing_turned():
         )
         for trial, shift in zip(experiment.trials(), shifts, strict=True)
     ]
-    table = turned(Results(experiment, records), "source_only", 2, 0)
+    table = turned(answers(Results(experiment, records), "source_only", 2, 0))
     assert set(table["row"]) == set(np.flatnonzero((shifts[0] == 0) != (shifts[1] == 0)))
     assert set(table.loc[table["better"], "method"]) == {"comp", "rec", "sci", "talk"}
 
 
 def test_texts_and_answers_are_those_of_the_row(results):
-    table = turned(results, "frozen", 5, 3)
+    table = turned(answers(results, "frozen", 5, 3))
     domains = results.experiment.domains()
     for _, row in table.iterrows():
         number = domains.test.inputs[row["row"]]
@@ -61,9 +61,9 @@ def test_texts_and_answers_are_those_of_the_row(results):
 
 
 def test_nothing_is_listed_before_both_are_done(results):
-    assert turned(results, "frozen", 5, 4).empty
+    assert turned(answers(results, "frozen", 5, 4)).empty
     waiting = Results(results.experiment, [*results.records[:1], TrialRecord(results.records[1].trial, "queued")])
-    assert turned(waiting, "frozen", 5, 3).empty
+    assert turned(answers(waiting, "frozen", 5, 3)).empty
 
 
 def made(there: list[str], here: list[str]) -> Domains:
@@ -122,7 +122,7 @@ def test_a_text_of_which_nothing_is_known_is_shown_as_it_is():
 
 
 def test_the_hardest_are_all_mistakes_the_surest_first(results):
-    table = hardest(results, "frozen", 5, 3)
+    table = hardest(answers(results, "frozen", 5, 3))
     frozen = results.records[1].result.examples
     assert set(table["row"]) == set(np.flatnonzero(frozen["predicted"] != frozen["truth"]))
     np.testing.assert_allclose(table["loss"], np.sort(table["loss"])[::-1])

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from tlcore.artefacts import code_version, kept_rows
 from tlcore.cancellation import never
-from tlcore.network import at_once
+from tlcore.network import at_once, size_of
 
 KEPT_FROM = 1_000_000  # parameters; a smaller module computes as fast as its outputs are looked up
 BLOCK = 1024
@@ -30,9 +30,9 @@ def activations(frozen: nn.Sequential, inputs: Tensor, should_stop: Callable[[],
     """
     frozen.eval()
     large = [
-        index for index, module in enumerate(frozen) if getattr(module, "costly", False) or _size(module) >= KEPT_FROM
+        index for index, module in enumerate(frozen) if getattr(module, "costly", False) or size_of(module) >= KEPT_FROM
     ]
-    first = next((index for index, module in enumerate(frozen) if _size(module)), len(frozen))
+    first = next((index for index, module in enumerate(frozen) if size_of(module)), len(frozen))
     last = large[-1] + 1 if large else first
     with torch.no_grad():
         if large:
@@ -57,10 +57,6 @@ def _kept(parts: tuple[object, ...], costly: nn.Sequential, rows: Tensor, should
 
 def _in_blocks(modules: nn.Sequential, rows: Tensor) -> Tensor:
     return torch.cat([modules(block) for block in rows.split(at_once(modules))]) if len(modules) else rows
-
-
-def _size(module: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def _digest(module: nn.Module) -> str:

@@ -32,6 +32,25 @@ def home() -> Path:
     return folder
 
 
+def once(path: Path, make: Callable[[Path], object]) -> None:
+    """See that a file is there: the first time ``make`` writes it, under another name until it is whole.
+
+    Called at most once across processes; the others wait.
+    """
+    from filelock import FileLock
+
+    if path.exists():
+        return
+    with FileLock(path.with_suffix(".lock")):
+        if not path.exists():
+            partial = path.with_suffix(f".{os.getpid()}.partial")
+            try:
+                make(partial)
+                partial.replace(path)  # atomic: a half-written file is never found under the name
+            finally:
+                partial.unlink(missing_ok=True)
+
+
 def kept(parts: tuple[object, ...], compute: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
     """Return the tensors kept under these parts, computing and keeping them the first time.
 
@@ -43,19 +62,12 @@ def kept(parts: tuple[object, ...], compute: Callable[[], dict[str, Tensor]]) ->
     compute : callable
         Called at most once across processes; the others wait.
     """
-    from filelock import FileLock
     from safetensors.torch import load_file, save_file
 
     folder = home() / "artefacts"
     folder.mkdir(exist_ok=True)
     path = folder / f"{sha256(repr((code_version(), *parts)).encode()).hexdigest()[:32]}.safetensors"
-    if not path.exists():
-        with FileLock(path.with_suffix(".lock")):
-            if not path.exists():
-                tensors = {name: value.contiguous() for name, value in compute().items()}
-                partial = path.with_suffix(f".{os.getpid()}.partial")
-                save_file(tensors, partial)
-                partial.replace(path)  # atomic: a half-written file is never found under the name
+    once(path, lambda partial: save_file({name: value.contiguous() for name, value in compute().items()}, partial))
     return load_file(path)
 
 
@@ -71,22 +83,16 @@ def kept_array(parts: tuple[object, ...], shape: tuple[int, ...], fill: Callable
         Writes into an array of this shape; called at most once across processes, the others wait.
     """
     import numpy as np
-    from filelock import FileLock
+
+    def make(partial: Path) -> None:
+        array = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
+        fill(array)
+        array.flush()
 
     folder = home() / "artefacts"
     folder.mkdir(exist_ok=True)
     path = folder / f"{sha256(repr((*parts, shape)).encode()).hexdigest()[:32]}.npy"
-    if not path.exists():
-        with FileLock(path.with_suffix(".lock")):
-            if not path.exists():
-                partial = path.with_suffix(f".{os.getpid()}.partial")
-                try:
-                    array = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
-                    fill(array)
-                    array.flush()
-                    partial.replace(path)  # atomic: a half-written file is never found under the name
-                finally:
-                    partial.unlink(missing_ok=True)
+    once(path, make)
     return np.load(path, mmap_mode="c")  # its pages are shared by all processes as long as nobody writes
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tlcore.backbones.text import Lookup
 from tlcore.datasets.texts import WORD_OR_SIGN
+from tlcore.network import size_of
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -51,8 +52,7 @@ def by_leaving_out(outputs: np.ndarray, text: str, answer: int) -> list[Part]:
     ----------
     Li, Monroe & Jurafsky, Understanding neural networks through representation erasure, 2016.
     """
-    margins = margin(outputs, answer)
-    return [(*span, float(margins[0] - without)) for span, without in zip(words_of(text), margins[1:], strict=True)]
+    return _lost(outputs, words_of(text), answer)
 
 
 def by_gradients(layers: nn.Sequential, number: int, text: str, answer: int) -> list[Part]:
@@ -125,8 +125,13 @@ def by_covering(outputs: np.ndarray, answer: int) -> list[Part]:
     ----------
     Zeiler & Fergus, Visualizing and understanding convolutional networks, ECCV 2014.
     """
+    return _lost(outputs, [*product(range(CELLS), range(CELLS))], answer)
+
+
+def _lost(outputs: np.ndarray, places: list[tuple[int, int]], answer: int) -> list[Part]:
+    """Return for each place by how much the margin of the whole, the first row, is above that without it."""
     margins = margin(outputs, answer)
-    return [(*divmod(cell, CELLS), float(margins[0] - without)) for cell, without in enumerate(margins[1:])]
+    return [(*place, float(margins[0] - without)) for place, without in zip(places, margins[1:], strict=True)]
 
 
 def by_maps(layers: nn.Sequential, number: int, answer: int) -> list[Part] | None:
@@ -179,10 +184,8 @@ def _last_maps(layers: nn.Sequential, numbers: Tensor) -> nn.Module | None:
     place = max((index for index, (_, maps) in enumerate(called) if maps), default=None)
     if place is None:
         return None
-    sizes = [sum(parameter.numel() for parameter in module.parameters()) for module, _ in called]
-    with_parameters = [index for index, size in enumerate(sizes) if size]
-    after = sum(sizes[place + 1 :])
-    return called[place][0] if with_parameters and after <= sum(sizes[: place + 1]) else None
+    sizes = [size_of(module) for module, _ in called]
+    return called[place][0] if sum(sizes[place + 1 :]) <= sum(sizes[: place + 1]) else None
 
 
 def margin(outputs: np.ndarray | Tensor, answer: int) -> np.ndarray | Tensor:

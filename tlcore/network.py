@@ -76,6 +76,11 @@ class Network(nn.Module):
         return self.body[:first], Network([*self.body[first:]] or [nn.Identity()], self.head, self.rates)
 
 
+def size_of(module: nn.Module) -> int:
+    """Return how many parameters a module has."""
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
 def at_once(modules: Iterable[nn.Module]) -> int:
     """Return how many rows should go through layers together where no gradient is asked for, as they say themselves."""
     return min([getattr(module, "at_once", AT_ONCE) for module in modules], default=AT_ONCE)

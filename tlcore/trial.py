@@ -136,8 +136,8 @@ def locate(trial: Trial, should_stop: Callable[[], bool] = never) -> FeatureMap:
     given = _given(trial, trial.experiment.domains(), should_stop)
     domains, generator = given.domains, np.random.default_rng(trial.seed)
     some = [part[np.sort(generator.permutation(len(part))[:MOST_SHOWN])] for part in (domains.source, domains.test)]
-    fitted = _fit(given)
-    if fitted.embed is None or not given.method.needs_source_model:
+    fitted = _fit(given) if given.method.needs_source_model else None
+    if fitted is None or fitted.embed is None:
         raise SpecificationError(f"trial: {trial.key!r} has no features that began as the source model's.")
     model = _source_model(trial.experiment, domains, trial.seed, should_stop)
     before = [_features(model, part.inputs) for part in some if len(part)]

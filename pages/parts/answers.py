@@ -1,23 +1,21 @@
 """The part of the Compare page about single answers: which ones transfer turned round, and what they rest on."""
 
+from functools import partial
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from pages.parts import words
 from pages.parts.language import _
+from pages.parts.thumbnails import thumbnail
+from pages.parts.waiting import asked, known_or_why, there, when_known
 from tlcore import lab
 from tlcore.errors import SpecificationError
-from tlcore.experiment import Trial
 from tlcore.report import pictures, texts
 from tlcore.report.answers import answers, hardest, turned
 from tlcore.results import Explanation, Results, TrialRecord
 from tlcore.scenarios.base import Domains
 
-SHORT = 30.0
-"""Seconds of work that are not worth asking for."""
-POLL = 1.0
 MOST_PICTURES = 60
 """Rows of a table with pictures."""
 
@@ -73,12 +71,13 @@ def single_answers(run_id: str, results: Results, budget: int) -> None:
 
 def _chosen_answers(results: Results, method: str, budget: int, seed: int, tested: int) -> pd.DataFrame:
     """Ask which answers to look at, and return them."""
-    table = turned(results, method, budget, seed)
+    everything = answers(results, method, budget, seed)
+    other = turned(everything)
     parts = {
-        "better": table[table["better"]],
-        "worse": table[~table["better"].astype(bool)],
-        "hardest": hardest(results, method, budget, seed),
-        "all": answers(results, method, budget, seed),
+        "better": other[other["better"]],
+        "worse": other[~other["better"]],
+        "hardest": hardest(everything),
+        "all": everything,
     }
     names = {
         "better": _("▲ set right: {n}"),
@@ -109,7 +108,7 @@ def _choose_row(run_id: str, table: pd.DataFrame, baseline: str, method: str, do
     if images:
         shown = table.head(MOST_PICTURES)
         numbers = [int(number) for number in domains.test.inputs[shown["row"]]]
-        shown = shown.assign(picture=[_small(images.contents[number], images, number) for number in numbers])
+        shown = shown.assign(picture=[thumbnail(images, number) for number in numbers])
         columns = {"picture": st.column_config.ImageColumn(_("Picture"), width="small"), **columns}
         columns["name"] = st.column_config.TextColumn(_("Name"))
         if len(shown) < len(table):
@@ -128,22 +127,6 @@ def _choose_row(run_id: str, table: pd.DataFrame, baseline: str, method: str, do
     return shown.iloc[(chosen["selection"]["rows"] or [0])[0]].to_dict()
 
 
-@st.cache_data(max_entries=2000, show_spinner=False)
-def _small(content: bytes, _images: Any, number: int) -> str:  # noqa: ARG001
-    return pictures.small(_images, number)
-
-
-def asked(wanted: str, cost: float) -> bool:
-    """Whether work of that many seconds is wanted: what is short is; of the rest a person says so."""
-    if cost <= SHORT or st.session_state.get(wanted):
-        return True
-    ask = _("Work it out, about {time}").format(time=words.duration(cost))
-    if st.button(ask, icon=":material/search:", key=f"{wanted}.ask"):
-        st.session_state[wanted] = True
-        st.rerun()
-    return False
-
-
 def _why(run_id: str, records: list[TrialRecord], row: dict[str, Any], domains: Domains) -> None:
     """Show an example as each model sees it, as soon as that is worked out."""
     wanted = f"why.{run_id}.{records[-1].trial.key}.{row['row']}"
@@ -151,57 +134,36 @@ def _why(run_id: str, records: list[TrialRecord], row: dict[str, Any], domains: 
         return
 
     def known() -> list[Explanation | str | None]:
-        return [_explanation(run_id, record.trial, row["row"]) for record in records]
+        return [known_or_why(partial(lab.explain, run_id, record.trial, row["row"])) for record in records]
 
-    waiting = None in known()
-
-    @st.fragment(run_every=POLL if waiting else None)
-    def side_by_side() -> None:
-        explanations = known()
-        if waiting and None not in explanations:
-            st.rerun()  # the whole page once more: nobody polls what is there
+    def side_by_side(explanations: list[Explanation | str | None]) -> None:
         for column, record, explanation in zip(st.columns(len(records)), records, explanations, strict=True):
             with column, st.container(border=True):
                 st.markdown(f"**{record.trial.method.label}**")
-                _one_model(explanation, row, domains)
-                again = {"icon": ":material/replay:", "key": f"{wanted}.{record.trial.key}.again"}
-                if isinstance(explanation, str) and st.button(_("Try again"), **again):
-                    lab.explain(run_id, record.trial, row["row"], again=True)
-                    st.rerun()
+                again = partial(lab.explain, run_id, record.trial, row["row"], again=True)
+                if there(explanation, again, f"{wanted}.{record.trial.key}.again"):
+                    _one_model(explanation, row, domains)
 
-    side_by_side()
+    when_known(known, side_by_side)
 
 
-def _explanation(run_id: str, trial: Trial, row: int) -> Explanation | str | None:
-    """Return an explanation, why there is none, or None while it is worked out."""
-    try:
-        return lab.explain(run_id, trial, row)
-    except SpecificationError as error:
-        return str(error)
-
-
-def _one_model(explanation: Explanation | str | None, row: dict[str, Any], domains: Domains) -> None:
+def _one_model(explanation: Explanation, row: dict[str, Any], domains: Domains) -> None:
     classes = domains.answer_names
-    if explanation is None:
-        st.caption(":material/hourglass_empty: " + _("The model is trained once more, to be asked …"))
-    elif isinstance(explanation, str):
-        st.error(explanation)
+    said = max(range(len(classes)), key=explanation.probabilities.__getitem__)
+    sign = "✔" if classes[said] == row["truth"] else "✘"
+    st.markdown(f"{sign} {classes[said]}, {explanation.probabilities[said]:.0%}")
+    if domains.looked_up:
+        number = int(domains.test.inputs[row["row"]])
+        plain, marked = st.columns(2)
+        plain.image(pictures.small(domains.looked_up, number, pictures.LARGE))
+        marked.image(pictures.marked(domains.looked_up, number, explanation))
     else:
-        said = max(range(len(classes)), key=explanation.probabilities.__getitem__)
-        sign = "✔" if classes[said] == row["truth"] else "✘"
-        st.markdown(f"{sign} {classes[said]}, {explanation.probabilities[said]:.0%}")
-        if domains.looked_up:
-            number = int(domains.test.inputs[row["row"]])
-            plain, marked = st.columns(2)
-            plain.image(pictures.small(domains.looked_up, number, pictures.LARGE))
-            marked.image(pictures.marked(domains.looked_up, number, explanation))
-        else:
-            st.html(texts.marked(row["name"], explanation))
-        st.caption(
-            {
-                "integrated gradients": _("By integrated gradients."),
-                "leaving out": _("By leaving out each word in turn."),
-                "grad-cam": _("By Grad-CAM."),
-                "covering": _("By covering each part in turn."),
-            }[explanation.by]
-        )
+        st.html(texts.marked(row["name"], explanation))
+    st.caption(
+        {
+            "integrated gradients": _("By integrated gradients."),
+            "leaving out": _("By leaving out each word in turn."),
+            "grad-cam": _("By Grad-CAM."),
+            "covering": _("By covering each part in turn."),
+        }[explanation.by]
+    )

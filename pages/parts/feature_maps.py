@@ -1,14 +1,18 @@
 """The part of the Compare page that shows where source and target lie in a model's features, before and after."""
 
+from functools import partial
+
 import streamlit as st
 
-from pages.parts.answers import POLL, asked
 from pages.parts.language import _
+from pages.parts.waiting import asked, known_or_why, there, when_known
 from tlcore import lab
-from tlcore.errors import SpecificationError
 from tlcore.methods import METHODS
 from tlcore.report import figures
 from tlcore.results import FeatureMap, Results, TrialRecord
+
+TSNE = 5
+"""Seconds that it takes to bring the features into the plane, twice."""
 
 
 def before_and_after(run_id: str, results: Results, budget: int) -> None:
@@ -34,48 +38,28 @@ def before_and_after(run_id: str, results: Results, budget: int) -> None:
             ).format(method=method)
         )
         record, key = records[method], f"map.{run_id}.{records[method].trial.key}"
-        wanted = f"{key}.wanted"
-        if st.session_state.get(wanted):
+        if record.result and asked(f"{key}.wanted", record.result.metrics["seconds"] + TSNE, short=0):
             _drawn(run_id, results, record, key)
-        elif record.result and asked(wanted, max(record.result.metrics["seconds"] + 5, 31)):
-            st.rerun()
 
 
 def _drawn(run_id: str, results: Results, record: TrialRecord, key: str) -> None:
-    experiment = results.experiment
+    experiment, ask = results.experiment, partial(lab.feature_map, run_id, record.trial)
 
-    def known(again: bool = False) -> FeatureMap | str | None:
-        try:
-            return lab.feature_map(run_id, record.trial, again)
-        except SpecificationError as error:
-            return str(error)
+    def draw(known: list[FeatureMap | str | None]) -> None:
+        (found,) = known
+        if not there(found, partial(ask, again=True), f"{key}.again"):
+            return
+        by = st.segmented_control(
+            _("Colour"),
+            ["domain", "class"],
+            format_func={"domain": _("by domain"), "class": _("by class")}.__getitem__,
+            default="domain" if len(set(found.domains)) > 1 else "class",
+            required=True,
+            key=f"{key}.by",
+        )
+        titles = _("before: the source model"), _("after: {method}").format(method=record.trial.method.label)
+        st.plotly_chart(
+            figures.feature_map(found, experiment.where.classes, by, titles, experiment.names), key=f"{key}.chart"
+        )
 
-    waiting = known() is None
-
-    @st.fragment(run_every=POLL if waiting else None)
-    def drawn() -> None:
-        found = known()
-        if waiting and found is not None:
-            st.rerun()  # the whole page once more: nobody polls what is there
-        if found is None:
-            st.caption(":material/hourglass_empty: " + _("The model is trained once more, to be asked …"))
-        elif isinstance(found, str):
-            st.error(found)
-            if st.button(_("Try again"), icon=":material/replay:", key=f"{key}.again"):
-                known(again=True)
-                st.rerun()
-        else:
-            by = st.segmented_control(
-                _("Colour"),
-                ["domain", "class"],
-                format_func={"domain": _("by domain"), "class": _("by class")}.__getitem__,
-                default="domain" if len(set(found.domains)) > 1 else "class",
-                required=True,
-                key=f"{key}.by",
-            )
-            titles = _("before: the source model"), _("after: {method}").format(method=record.trial.method.label)
-            st.plotly_chart(
-                figures.feature_map(found, experiment.where.classes, by, titles, experiment.names), key=f"{key}.chart"
-            )
-
-    drawn()
+    when_known(lambda: [known_or_why(ask)], draw)

@@ -9,6 +9,7 @@ from pages.parts import words
 from pages.parts.fields import ask, changed
 from pages.parts.language import _, ngettext
 from pages.parts.progress import results_so_far
+from pages.parts.thumbnails import thumbnail
 from tlcore import lab
 from tlcore.datasets.own import OwnFile, keep_upload
 from tlcore.errors import SpecificationError, one_of
@@ -175,7 +176,7 @@ def look_at(data: dict[str, Any]) -> dict[str, str]:
     with st.container(horizontal=True):
         for name in scenario.shown_facts:
             st.metric(words.capitalised(words.fact(name)), f"{found[name]:,}")
-    if remark := said_of(scenario, experiment):
+    if remark := said_of(experiment):
         st.warning(_(remark), icon=":material/swap_horiz:")
     samples(experiment)
     rest = [name for name, count in found.items() if count and name not in scenario.shown_facts]
@@ -191,9 +192,9 @@ def look_at(data: dict[str, Any]) -> dict[str, str]:
 
 
 @st.cache_data(ttl=300, max_entries=20, show_spinner=False, hash_funcs={Experiment: Experiment.model_dump_json})
-def said_of(_scenario: Scenario, experiment: Experiment) -> str:
+def said_of(experiment: Experiment) -> str:
     """Return what a person has to know about the way a scenario is set up here; not asked anew at every click."""
-    return _scenario.settled(experiment.domains()).remark
+    return experiment.where.settled(experiment.domains()).remark
 
 
 def samples(experiment: Experiment) -> None:
@@ -210,7 +211,7 @@ def samples(experiment: Experiment) -> None:
             with st.container(horizontal=True):
                 for number in pictures.some_of_each(part.inputs, part.answers):
                     label = domains.looked_up.labels[number]
-                    st.image(pictures.small(domains.looked_up, number), caption=str(label), width=pictures.SMALL)
+                    st.image(thumbnail(domains.looked_up, number), caption=str(label), width=pictures.SMALL)
 
 
 def form(preset: Experiment, wanted: str) -> dict[str, Any] | None:

@@ -21,6 +21,7 @@ from tlcore.backbones import IMAGE_NETWORKS
 from tlcore.backbones.hub import look_for_hub, reachable
 from tlcore.datasets.distribution import Distribution
 from tlcore.errors import SpecificationError, in_brief
+from tlcore.network import size_of
 
 AT_ONCE = 16
 """Pictures that go through a network together where no gradient is asked for: what a core's cache holds."""
@@ -127,7 +128,7 @@ class Whole(Stage):
         """What comes before the stack of layers, each of these, and what comes after them."""
         parts = [part for part in self.modules() if part is not self]
         stacks = [part for part in parts if isinstance(part, (nn.ModuleList, nn.Sequential))]
-        layers = max(stacks, key=_size, default=nn.ModuleList())
+        layers = max(stacks, key=size_of, default=nn.ModuleList())
         within = {id(parameter) for parameter in layers.parameters()}
         own = [(part, {id(parameter) for parameter in part.parameters(recurse=False)}) for part in parts]
         others = [part for part, numbers in own if numbers and not numbers & within]
@@ -228,10 +229,6 @@ def body(
             return stages, sequence(torch.zeros(1, 3, size, size, dtype=torch.uint8)).shape[1]
     except (RuntimeError, AssertionError, ValueError) as error:
         raise SpecificationError(f"size: {name} takes no pictures of {size} pixels: {in_brief(error)}.") from None
-
-
-def _size(module: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def _grouped(layers: Sequence[nn.Module]) -> list[list[nn.Module]]:

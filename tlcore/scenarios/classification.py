@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
+from pydantic import Field
 
 from tlcore.evaluation.metrics import CLASSIFICATION, DECOMPOSABLE, classification_metrics, example_scores
 from tlcore.methods.base import Predict
@@ -79,6 +80,21 @@ class Classification(Scenario):
         probabilities, answers = probabilities[known], test.answers[known]
         scores = {name: score.astype(np.float32) for name, score in example_scores(probabilities, answers).items()}
         return classification_metrics(probabilities, answers), examples | scores
+
+
+class LabelsFound(Classification):
+    """A scenario whose labels are those of its data, known once these were looked at."""
+
+    labels: tuple[str, ...] = Field((), description="The labels, found in the data.", json_schema_extra={"found": True})
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The labels."""
+        return self.labels
+
+    def settled(self, domains: Domains) -> Self:
+        """Return the same scenario with the labels that there are."""
+        return super().settled(domains).model_copy(update={"labels": tuple(domains.answer_names)})
 
 
 def split_target(source: Examples, target: Examples, test_size: int) -> Domains:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -13,7 +13,7 @@ from tlcore.datasets.features import FeatureFile, FeatureTable, align
 from tlcore.datasets.own import read_both
 from tlcore.errors import SpecificationError
 from tlcore.scenarios.base import UNKNOWN, Domains, Examples
-from tlcore.scenarios.classification import Classification, split_target
+from tlcore.scenarios.classification import LabelsFound, split_target
 
 if TYPE_CHECKING:
     from tlcore.methods.base import Method
@@ -24,7 +24,7 @@ MOST_TESTED = 2000
 HIDDEN = 64
 
 
-class OwnFeatures(Classification):
+class OwnFeatures(LabelsFound):
     """Two feature tables of your own, the source's with labels.
 
     Methods that choose nothing but examples, φ and wᵢ are answered by a classifier on the rows; others train a small
@@ -57,23 +57,11 @@ class OwnFeatures(Classification):
         "joint",
         description="Columns to mean 0 and variance 1: over both domains, within each domain, or not at all.",
     )
-    labels: tuple[str, ...] = Field(
-        (), description="The labels, found in the files.", json_schema_extra={"found": True}
-    )
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The labels; known once the files were looked at."""
-        return self.labels
 
     @property
     def classifies_with(self) -> str:
         """The one that was chosen, unless that is the network, which the loop trains."""
         return "" if self.classifier == "network" else self.classifier
-
-    def settled(self, domains: Domains) -> Self:
-        """Return the same scenario with the labels that the files have."""
-        return self.model_copy(update={"labels": tuple(domains.answer_names)})
 
     def domains(self, source: FeatureFile, target: FeatureFile) -> Domains:
         """Labelled rows of both; two fifths of the target's, at most 2,000, are scored."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import lru_cache
 from itertools import product
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 from pydantic import BeforeValidator, Field, field_validator
@@ -14,7 +14,7 @@ from tlcore.datasets.own import read_both
 from tlcore.datasets.texts import LabelledTexts, TextFile
 from tlcore.errors import SpecificationError, one_of
 from tlcore.scenarios.base import PRETRAINING, Domains, Examples, Pace
-from tlcore.scenarios.classification import SPLIT_SEED
+from tlcore.scenarios.classification import SPLIT_SEED, LabelsFound
 from tlcore.scenarios.encoded import Encoded, bring_together
 
 if TYPE_CHECKING:
@@ -208,7 +208,7 @@ class Topics(Texts):
         return _topics(source, target, self.topics, self.group_size)
 
 
-class OwnTexts(Texts):
+class OwnTexts(LabelsFound, Texts):
     """Two tables of your own: texts with a label each, from the source and from the target."""
 
     name = "texts"
@@ -221,15 +221,6 @@ class OwnTexts(Texts):
     own = TextFile
 
     labels: Names = Field((), description="The labels that count, in this order; empty: all.")
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The labels; known once the files were looked at."""
-        return self.labels
-
-    def settled(self, domains: Domains) -> Self:
-        """Return the same scenario with the labels that the files have."""
-        return self.model_copy(update={"labels": tuple(domains.answer_names)})
 
     def domains(self, source: TextFile | None, target: TextFile) -> Domains:
         """Texts that are in both are taken out of the source, double ones out of each."""

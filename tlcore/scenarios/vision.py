@@ -15,7 +15,7 @@ from tlcore.datasets.images import Fit, ImageFolder, LabelledImages
 from tlcore.datasets.own import read_both
 from tlcore.errors import SpecificationError
 from tlcore.scenarios.base import PRETRAINING, Domains, Examples, Pace
-from tlcore.scenarios.classification import Classification, split_target
+from tlcore.scenarios.classification import Classification, LabelsFound, split_target
 from tlcore.scenarios.encoded import Encoded, bring_together
 
 if TYPE_CHECKING:
@@ -167,11 +167,7 @@ class Images(Encoded):
         from tlcore.backbones.image import RATE, Pixels, body
 
         stages, features = body(self.backbone, pretrained, self.size, self.weights, self.weights_sha256)
-        return (
-            [Pixels(*self._pixels(domains, self.size)), *stages],
-            features,
-            RATE if pretrained else 1.0,
-        )
+        return [Pixels(*self._pixels(domains, self.size)), *stages], features, RATE if pretrained else 1.0
 
     def above(self, features: int) -> nn.Module:
         """Return an adapter that does nothing at the start, or the hidden layer that was asked for."""
@@ -197,10 +193,7 @@ class Images(Encoded):
 
         size = min(SMALL, self.size)
         body = SmallCNN()
-        return Network(
-            [Pixels(*self._pixels(domains, size)), body],
-            nn.Linear(body.features, domains.answers),
-        )
+        return Network([Pixels(*self._pixels(domains, size)), body], nn.Linear(body.features, domains.answers))
 
     def raw(self, domains: Domains) -> Callable[[np.ndarray], Any]:
         """Return the pixels of small pictures, in [0, 1]."""
@@ -268,7 +261,7 @@ class Inspection(Images):
         return _together(source, target, self.kinds)
 
 
-class Pictures(Images):
+class Pictures(LabelsFound, Images):
     """Pictures that are no photographs of things: digits, clothes, fields from above, tissue, cells."""
 
     name = "pictures"
@@ -290,16 +283,6 @@ class Pictures(Images):
     pairs = tuple(pair for pair in product(sources, targets) if pair[0] != pair[1])
 
     size: int = Field(64, ge=32, le=1024, description="Height and width at which pictures are seen, in pixels.")
-    labels: tuple[str, ...] = Field((), description="The labels, found in the data.", json_schema_extra={"found": True})
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The labels of both domains; known once the data were looked at."""
-        return self.labels
-
-    def settled(self, domains: Domains) -> Self:
-        """Return the same scenario with the labels that there are."""
-        return super().settled(domains).model_copy(update={"labels": tuple(domains.answer_names)})
 
     def remote(self, source: str, target: str) -> str:
         """All but the digits and the textile come over a network."""
@@ -310,7 +293,7 @@ class Pictures(Images):
         return _together(source, target)
 
 
-class OwnImages(Images):
+class OwnImages(LabelsFound, Images):
     """Pictures of your own in class folders: of the target, and if you have them of a source."""
 
     name = "images"
@@ -321,19 +304,6 @@ class OwnImages(Images):
     )
     credit = "Your own data; it stays on this machine."
     own = ImageFolder
-
-    labels: tuple[str, ...] = Field(
-        (), description="The labels, found in the files.", json_schema_extra={"found": True}
-    )
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The names of the class folders; known once the files were looked at."""
-        return self.labels
-
-    def settled(self, domains: Domains) -> Self:
-        """Return the same scenario with the labels that the files have."""
-        return super().settled(domains).model_copy(update={"labels": tuple(domains.answer_names)})
 
     def domains(self, source: ImageFolder | None, target: ImageFolder) -> Domains:
         """Pictures that are in both are taken out of the source, double ones out of each."""
