@@ -70,6 +70,8 @@ class LabelledImages:
         ``empty``, ``huge``, ``corrupt``.
     parts : tuple of LabelledImages
         What it was joined from, so that the pixels of each can be kept whatever it meets.
+    groups : ndarray of str, shape (n,), or None
+        Which patient, machine, place a picture is of: no group may stand on both sides of a split.
     """
 
     names: list[str]
@@ -79,6 +81,7 @@ class LabelledImages:
     contents: list[bytes]
     dropped: dict[str, int] = field(default_factory=dict)
     parts: tuple[LabelledImages, ...] = ()
+    groups: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -95,6 +98,7 @@ class LabelledImages:
             checksum=_sum_of(sums),
             contents=sums,
             parts=(),
+            groups=None if self.groups is None else self.groups[rows],
         )
 
     @classmethod

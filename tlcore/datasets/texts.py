@@ -39,11 +39,17 @@ class LabelledTexts:
     labels : ndarray of str, shape (n,)
     dropped : dict of str to int
         How many rows were left out or cut, and why: ``empty``, ``unlabelled``, ``cut``, ``misread``.
+    groups : ndarray of str, shape (n,), or None
+        Who wrote a text, or which case it is of: no group may stand on both sides of a split.
+    times : ndarray of float64, shape (n,), or None
+        When; the test is what came last.
     """
 
     texts: list[str]
     labels: np.ndarray
     dropped: dict[str, int] = field(default_factory=dict)
+    groups: np.ndarray | None = None
+    times: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.texts)

@@ -35,17 +35,19 @@ TaskLoss = Callable[["Tensor", "Tensor"], "Tensor"]
 class Examples:
     """Inputs (n, ...), float32 or for what is looked up int64, and what is known of their answers (n,) as int64.
 
-    Rows of a table may be a sparse matrix (n, F); what is typed as an array then has fewer of its abilities.
+    Groups (n,), where they are known, are numbers of what must not stand on both sides of a split. Rows of a table may
+    be a sparse matrix (n, F); what is typed as an array then has fewer of its abilities.
     """
 
     inputs: np.ndarray
     answers: np.ndarray
+    groups: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.answers)
 
     def __getitem__(self, rows: np.ndarray | slice) -> Examples:
-        return Examples(self.inputs[rows], self.answers[rows])
+        return Examples(self.inputs[rows], self.answers[rows], None if self.groups is None else self.groups[rows])
 
 
 @dataclass(frozen=True)
