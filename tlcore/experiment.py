@@ -233,7 +233,7 @@ class Experiment(BaseModel):
             for which in ("source", "target"):
                 try:
                     if file := self._own_file(which):
-                        pinned[which] = file.pinned().model_dump()
+                        pinned[which] = file.pinned().model_dump(mode="json", exclude_defaults=True)
                 except SpecificationError as error:
                     raise SpecificationError(f"{which}.{error}") from None
             experiment = self.model_copy(update=pinned)

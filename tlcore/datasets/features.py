@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from pydantic import Field
 
-from tlcore.datasets.own import OwnFile
-from tlcore.datasets.tables import LABEL_NAMES, label_of, read_table
+from tlcore.datasets.arrays import ARRAYS, arrays_of, of_svmlight
+from tlcore.datasets.columns import GROUP_NAMES, LABEL_NAMES, MOST_CATEGORIES, TIME_NAMES, Column, name_of
+from tlcore.datasets.look import Look, counted, look_at
+from tlcore.datasets.own import LabelledFile
+from tlcore.datasets.tables import NONE, Table, TableFile
+from tlcore.datasets.texts import known_times
 from tlcore.errors import SpecificationError
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from scipy.sparse import csr_matrix
 
 MOST_LABELS = 1000
-MOST_CATEGORIES = 1000
-"""Different values of a column that is not of numbers; more are rather names."""
 ROW_KEYS = ("X", "x", "fts", "feas", "fea", "features", "data")
 LABEL_KEYS = ("y", "Y", "labels", "label", "gnd")
-_SVMLIGHT = re.compile(rb"\s*(#.*)?|\s*\S+(\s+qid:\d+)?(\s+\d+:\S+)+\s*(#.*)?")
+MOST_DENSE = 2**25
+"""Cells up to which categories are written out; more of them, mostly zeros, stay sparse."""
 
 
 @dataclass(frozen=True)
@@ -32,31 +33,47 @@ class FeatureTable:
 
     Attributes
     ----------
-    rows : np.ndarray, scipy.sparse.csr_matrix or pandas.DataFrame, shape (n, F)
-        A frame where the columns have names, and may be numbers or categories and have missing cells.
+    rows : np.ndarray or scipy.sparse.csr_matrix, shape (n, F), or tuple of Column
+        Columns where they have names, and may be categories and have missing cells.
     labels : np.ndarray of str, shape (n,), or None
         "" where a row has none; None where the file has none.
     dropped : dict of str to int
-        How many rows were left out, and why.
+        How many rows or columns were left out, and why.
+    groups : np.ndarray of str, shape (n,), or None
+    times : np.ndarray of float64, shape (n,), or None
+    first : int or None
+        The first index of svmlight that is there, as the two files must begin to count alike.
     """
 
     rows: Any
     labels: np.ndarray | None
     dropped: dict[str, int] = field(default_factory=dict)
+    groups: np.ndarray | None = None
+    times: np.ndarray | None = None
+    first: int | None = None
 
     def __len__(self) -> int:
-        return int(self.rows.shape[0])
+        return len(self.rows[0]) if isinstance(self.rows, tuple) else int(self.rows.shape[0])
 
-    def __getitem__(self, keep: np.ndarray) -> FeatureTable:
-        rows = self.rows[keep] if not hasattr(self.rows, "iloc") else self.rows.iloc[np.flatnonzero(keep)]
-        return FeatureTable(rows, None if self.labels is None else self.labels[keep], self.dropped)
+    @property
+    def width(self) -> int:
+        """How many columns there are."""
+        return len(self.rows) if isinstance(self.rows, tuple) else int(self.rows.shape[1])
 
 
-class FeatureFile(OwnFile):
-    """Rows of features: CSV, TSV, JSON lines, Parquet, NPZ, MAT (up to 7.2) or svmlight; plain, ``.gz`` or ``.zip``."""
+class FeatureFile(TableFile, LabelledFile):
+    """Rows of features: CSV, TSV, JSON lines, Parquet, a sheet, NPZ, MAT or svmlight; packed or not."""
 
-    label: str = Field("", description="Column or key of the labels; empty: found by its usual names, such as y.")
+    usual: ClassVar = {"label": LABEL_NAMES, "group": GROUP_NAMES, "time": TIME_NAMES}
+    formats: ClassVar = "CSV, TSV, JSON lines, Parquet, .xlsx, .xls, .ods, NPZ, MAT, svmlight; plain, .gz or .zip"
+    members: ClassVar = (r"\.(npz|mat|csv|tsv|txt|jsonl|ndjson|json|parquet|svm|svmlight|libsvm|xlsx|xls|ods|data)$",)
+
+    label: str = Field(
+        "", description="Column or key of the labels; empty: found by its usual names, such as y; none: there is none."
+    )
     rows: str = Field("", description="Key of the rows in an NPZ or MAT file; empty: X, or another usual name.")
+    group: str = Field("", description="Column of what belongs together, which no split parts; empty: none.")
+    time: str = Field("", description="Column of times: what came last is the test; empty: none.")
 
     def read(self) -> FeatureTable:
         """Return the rows with their labels, if there are any.
@@ -66,74 +83,115 @@ class FeatureFile(OwnFile):
         SpecificationError
             If there is no such file, key or column, or it has no rows of finite numbers.
         """
-        return _read(self.path, self.sha256, self.label, self.rows)
+        return _read(self.pinned().model_dump_json())
+
+    def labels(self) -> tuple[str, ...]:
+        """Return the labels, as they are called here."""
+        found = self.read().labels
+        return () if found is None else tuple(sorted({*found.tolist()} - {""}))
+
+    def like(self, other: FeatureFile) -> FeatureFile:
+        """Return this file with the label that the other's person named, where this one has such a column.
+
+        A column that is a feature there, since its label was named, is one here: a usual name does not make it a label.
+        """
+        if self.label or not other.label or other.label == NONE:
+            return self
+        content = self.content(prefer=self.members)
+        if content.startswith(ARRAYS):
+            return self
+        names = self.table().names
+        if other.label in names:
+            return self.model_copy(update={"label": other.label})
+        guess = self.found(self.table(), "label") if not self.table().nameless else None
+        features = other.table().names
+        return self.model_copy(update={"label": NONE}) if guess and guess.name in features else self
+
+    def roles(self, table: Table) -> dict[str, Column]:
+        """Return the columns by their roles; those of features have none."""
+        label = self.found(table, "label")
+        if label is None and table.nameless and not self.label:
+            few = [column for column in table.columns if column.kind == "category"]
+            label = few[0] if len(few) == 1 else None  # the only words among numbers
+        found = {"label": label, **{role: self.found(table, role) for role in ("group", "time") if getattr(self, role)}}
+        return {role: column for role, column in found.items() if column is not None}
+
+    def features(self, table: Table) -> tuple[list[Column], dict[str, str]]:
+        """Return the columns that are features, and why others are none."""
+        taken = {column.name for column in self.roles(table).values()}
+        columns = [column for column in table.columns if column.name not in taken]
+        names = [column.name for column in columns]
+        if doubles := sorted({name for name in names if names.count(name) > 1}):
+            raise SpecificationError(f"path: {self.name!r} has two columns {doubles[0]!r}; call one otherwise.")
+        reasons = {column.name: why for column in columns if (why := unusable(column))}
+        return [column for column in columns if column.name not in reasons], reasons
+
+    def look(self) -> Look:
+        """Return how the file is understood."""
+        read = self.read()
+        if not isinstance(read.rows, tuple):
+            facts = {"format": "arrays", "rows": f"{len(read):,}", "columns": f"{read.width:,}"}
+            return Look(self.name, facts, labels=counted(read.labels))
+        table = self.table()
+        roles = self.roles(table)
+        proposed = proposed_group(table, roles) if "group" not in roles else {}
+        _, reasons = self.features(table)
+        return look_at(self.name, table, roles, read.labels, read.dropped, reasons=reasons, proposed=proposed)
+
+
+def unusable(column: Column) -> str:
+    """Return why a column is no feature; empty if it is one."""
+    match column.kind:
+        case "text" if len(column.counts[0]) > 0.9 * (~column.missing).sum() and column.said != "category":
+            return "nearly every row has a value of its own"
+        case "text":
+            return "texts, or too many different values"
+        case "date":
+            return "dates"
+        case "category" if len(column.counts[0]) > MOST_CATEGORIES:
+            return f"has {len(column.counts[0]):,} different values that are not numbers"
+    return ""
+
+
+def proposed_group(table: Table, roles: dict[str, Column]) -> dict[str, str]:
+    """Return the column that looks like one of groups: by its name, with several members of several rows each."""
+    from tlcore.datasets.dialect import plain_name
+
+    taken = {column.name for column in roles.values()}
+    for column in table.columns:
+        if column.name in taken or plain_name(column.name) not in GROUP_NAMES or column.found in ("list", "empty"):
+            continue
+        known = int((~column.missing).sum())
+        if 2 <= len(column.counts[0]) <= known / 2:
+            return {"group": column.name}
+    return {}
 
 
 @lru_cache(maxsize=4)
-def _read(path: str, sha256: str, label: str, rows: str) -> FeatureTable:
-    file = FeatureFile(path=path, sha256=sha256, label=label, rows=rows)
-    content = file.content(prefer=(r"\.(npz|mat|csv|tsv|parquet|svm|svmlight|libsvm)$",))
-    if content.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        table = _of_keys(file, _npz(file, content))
-    elif content.startswith(b"MATLAB 5.0"):
-        table = _of_keys(file, _mat(file, content))
-    elif content.startswith((b"\x89HDF", b"MATLAB 7.3")):
-        raise SpecificationError(f"path: {file.name!r} is a MAT file of version 7.3; save it with -v7, or as NPZ.")
-    elif _is_svmlight(content):
-        table = _svmlight(file, content)
+def _read(told: str) -> FeatureTable:
+    file = FeatureFile.model_validate_json(told)
+    content = file.content(prefer=file.members)
+    if content.startswith(ARRAYS) and (arrays := arrays_of(file.name, content)) is not None:
+        table = _of_keys(file, arrays)
+    elif (found := of_svmlight(file.name, content)) is not None:
+        rows, labels, first = found
+        _finite(file, rows.data[None])
+        table = FeatureTable(rows, _labels(labels), first=first)
     else:
-        table = _frame(file)
+        table = _of_columns(file)
+    if not table.width:
+        raise SpecificationError(f"path: {file.name!r} has no column besides the label that can be a feature.")
     if not len(table):
         raise SpecificationError(f"path: {file.name!r} has no row.")
-    if not table.rows.shape[1]:
-        raise SpecificationError(f"path: {file.name!r} has no column besides the label.")
-    kinds = {*table.labels.tolist()} - {""} if table.labels is not None else set()
-    if len(kinds) > MOST_LABELS:
-        raise SpecificationError(
-            f"label: {file.name!r} has {len(kinds)} different labels. Allowed: up to {MOST_LABELS}."
-        )
+    if table.labels is not None:
+        labels = file.renamed(table.labels)
+        table = replace(table, labels=labels)
+        kinds = {*labels.tolist()} - {""}
+        if len(kinds) > MOST_LABELS:
+            raise SpecificationError(
+                f"label: {file.name!r} has {len(kinds)} different labels. Allowed: up to {MOST_LABELS}."
+            )
     return table
-
-
-def _is_svmlight(content: bytes) -> bool:
-    lines = [line for line in content[:20_000].splitlines()[:5] if line.strip() and not line.lstrip().startswith(b"#")]
-    return bool(lines) and all(_SVMLIGHT.fullmatch(line) for line in lines[:4])
-
-
-def _svmlight(file: FeatureFile, content: bytes) -> FeatureTable:
-    from scipy.sparse import csr_matrix
-    from sklearn.datasets import load_svmlight_file
-
-    try:
-        found, labels = load_svmlight_file(BytesIO(content))
-    except ValueError as error:
-        raise SpecificationError(f"path: {file.name!r} is not svmlight: {' '.join(str(error).split())}.") from None
-    # scikit-learn's sparse routines refuse the 64-bit indices that its own reader gives.
-    narrow = csr_matrix((found.data, found.indices.astype(np.int32), found.indptr.astype(np.int32)), found.shape)
-    _finite(file, narrow.data[None])
-    return FeatureTable(narrow, _labels(labels))
-
-
-def _npz(file: FeatureFile, content: bytes) -> dict[str, Any]:
-    import zipfile
-
-    try:
-        with np.load(BytesIO(content), allow_pickle=False) as found:
-            arrays = {name: found[name] for name in found.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        reason = "it holds Python objects" if "pickle" in str(error) else str(error)
-        raise SpecificationError(f"path: {file.name!r} cannot be read as NPZ: {reason}.") from None
-    return arrays
-
-
-def _mat(file: FeatureFile, content: bytes) -> dict[str, Any]:
-    from scipy.io import loadmat
-
-    try:
-        found: dict[str, Any] = loadmat(BytesIO(content))  # type: ignore[arg-type]
-    except (ValueError, NotImplementedError, OSError, TypeError) as error:
-        raise SpecificationError(f"path: {file.name!r} cannot be read as MAT: {error}.") from None
-    return {name: value for name, value in found.items() if not name.startswith("__")}
 
 
 def _of_keys(file: FeatureFile, arrays: dict[str, Any]) -> FeatureTable:
@@ -146,11 +204,12 @@ def _of_keys(file: FeatureFile, arrays: dict[str, Any]) -> FeatureTable:
             f"rows: {file.name!r} has none of {', '.join(ROW_KEYS)}; say which of these it is: {', '.join(arrays)}."
         )
     rows: Any = arrays[rows_key]
-    label_key = _key(file, "label", LABEL_KEYS, arrays)
+    sparse = issparse(rows)
+    label_key = None if file.label == NONE else _key(file, "label", LABEL_KEYS, arrays)
     if rows.ndim != 2:
         raise SpecificationError(f"rows: {rows_key} of {file.name!r} has shape {rows.shape}. Allowed: (rows, columns).")
-    if issparse(arrays[rows_key]):
-        rows = csr_matrix(rows.astype(np.float64))
+    if sparse:
+        rows = csr_matrix(rows, dtype=np.float64)
         _finite(file, rows.data[None])
     elif rows.dtype.kind not in "biuf":
         raise SpecificationError(f"rows: {rows_key} of {file.name!r} has type {rows.dtype}. Allowed: numbers.")
@@ -188,98 +247,244 @@ def _finite(file: FeatureFile, rows: np.ndarray) -> None:
 
 
 def _labels(values: np.ndarray) -> np.ndarray:
-    return np.array([label_of(value) for value in values.tolist()], dtype=str)
+    """Return labels as text; -1 as some files write no label stays a label."""
+    return np.array([name_of(value) for value in values.tolist()], dtype=str)
 
 
-def _frame(file: FeatureFile) -> FeatureTable:
-    """Return the table of a CSV, JSON lines or Parquet file: the label's column, and all others as features."""
-    table, misread = read_table(file, wanted={file.label} - {""}, missing=None, row="feature and a label")
-    table = table.set_axis([str(name).strip() for name in table.columns], axis=1)
-    names = list(table.columns)
-    if doubles := sorted({name for name in names if names.count(name) > 1}):
-        raise SpecificationError(f"path: {file.name!r} has two columns {doubles[0]!r}; call one otherwise.")
-    if file.label and file.label not in names:
+def _of_columns(file: FeatureFile) -> FeatureTable:
+    """Return the table of a file with columns: the label's, and all others as features."""
+    table = file.table()
+    roles = file.roles(table)
+    columns, reasons = file.features(table)
+    features: list[Column] = []
+    for column in columns:
+        features += _written_out(file, column) if column.kind == "list" else [column]
+    labels = roles["label"].labels() if "label" in roles else None
+    groups = roles["group"].names().astype(str) if "group" in roles else None
+    times = known_times(file, roles["time"], np.ones(table.rows, bool)) if "time" in roles else None
+    dropped = {**table.dropped, "columns_left_out": len(reasons) + len(file.leave_out)}
+    odd = {column.name: column.odd()[0] for column in features}
+    dropped["odd_cells"] = sum(odd.values())
+    if not features:
+        why = f", as {next(iter(reasons))!r} is left out: {next(iter(reasons.values()))}" if reasons else ""
+        raise SpecificationError(f"path: {file.name!r} has no column besides the label that can be a feature{why}.")
+    return FeatureTable(tuple(features), labels, {why: n for why, n in dropped.items() if n}, groups, times)
+
+
+def _written_out(file: FeatureFile, column: Column) -> list[Column]:
+    """Return lists of numbers of one length as a column for each place."""
+    import pyarrow as pa
+
+    try:
+        rows = column.lists()
+    except ValueError as error:
         raise SpecificationError(
-            f"label: {file.name!r} has no column {file.label!r}. Allowed: {', '.join(names[:20])}."
+            f"path: column {column.name!r} of {file.name!r} holds {error}. Allowed: numbers, or lists of as many in "
+            "each row; leave_out leaves it out."
+        ) from None
+    return [Column(f"{column.name}.{place}", pa.chunked_array([pa.array(cells)])) for place, cells in enumerate(rows.T)]
+
+
+@dataclass(frozen=True)
+class Block:
+    """A column of both domains, one after the other.
+
+    Attributes
+    ----------
+    name : str
+    values : ndarray
+        Numbers, float64 (n,), nan where missing; or places (n,) among the categories, −1 where missing.
+    categories : tuple of str
+        Empty: it is of numbers.
+    """
+
+    name: str
+    values: np.ndarray
+    categories: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """Rows of both domains in the same columns, the source's first, as they are known before a split.
+
+    Attributes
+    ----------
+    blocks : tuple of Block
+        Columns with names; empty where ``rows`` has them.
+    rows : ndarray or csr_matrix, shape (n, F), or None
+    of_source : int
+        How many are the source's.
+    facts : dict of str to int
+    """
+
+    blocks: tuple[Block, ...]
+    rows: Any
+    of_source: int
+    facts: dict[str, int]
+
+    def numbers(self, learned: np.ndarray) -> Any:
+        """Return all rows as numbers, dense or sparse (n, F).
+
+        What is learned of them is learned from the rows of a mask alone: a missing number becomes their median, and a
+        category that none of them has becomes zeros, as a missing one does.
+        """
+        if self.rows is not None:
+            return self.rows
+        from scipy.sparse import csr_matrix
+
+        n = len(learned)
+        known = {block.name: self._categories(block, learned) for block in self.blocks if block.categories}
+        widths = [len(known[block.name]) if block.categories else 1 for block in self.blocks]
+        starts = np.concatenate([[0], np.cumsum(widths)])
+        dense = n * int(starts[-1]) <= MOST_DENSE or not known
+        rows = np.zeros((n, int(starts[-1]))) if dense else None
+        cells: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        for block, start in zip(self.blocks, starts.tolist(), strict=False):
+            if block.categories:
+                place = np.full(len(block.categories) + 1, -1)
+                place[known[block.name]] = np.arange(len(known[block.name]))
+                there = place[block.values]
+                row = np.flatnonzero(there >= 0)
+                column, value = start + there[row], np.ones(len(row))
+            else:
+                filled = _filled(block.values, learned)
+                if rows is not None:
+                    rows[:, start] = filled
+                    continue
+                row, column, value = np.arange(n), np.full(n, start), filled
+            if rows is not None:
+                rows[row, column] = value
+            else:
+                cells.append((row, column, value))
+        if rows is not None:
+            return rows
+        row, column, value = (np.concatenate(parts) for parts in zip(*cells, strict=True))
+        made: csr_matrix = csr_matrix((value, (row.astype(np.int32), column.astype(np.int32))), (n, int(starts[-1])))
+        return made
+
+    @staticmethod
+    def _categories(block: Block, learned: np.ndarray) -> np.ndarray:
+        seen = np.bincount(block.values[learned] + 1, minlength=len(block.categories) + 1)[1:]
+        return np.flatnonzero(seen)
+
+    def alike(self) -> np.ndarray:
+        """Return a number for each row (n,): rows with equal numbers are equal, those with others are not."""
+        import pandas as pd
+        from scipy.sparse import csr_matrix, issparse
+
+        sparse = issparse(self.rows)
+        if sparse:
+            ordered = csr_matrix(self.rows, dtype=np.float32, copy=True)
+            ordered.sort_indices()
+            draw = np.random.default_rng(0).standard_normal((ordered.shape[1], 2))
+            sums = csr_matrix(ordered, dtype=np.float64) @ draw  # of equal rows to the bit, as their order is the same
+            return np.unique(sums, axis=0, return_inverse=True)[1].ravel()
+        if self.rows is not None:
+            cells = np.ascontiguousarray(self.rows.astype(np.float32) + np.float32(0))
+            return np.unique(cells.view(np.dtype((np.void, cells.shape[1] * 4))).ravel(), return_inverse=True)[1]
+        frame = pd.DataFrame(
+            {
+                place: block.values if block.categories else block.values.astype(np.float32) + np.float32(0)
+                for place, block in enumerate(self.blocks)
+            }
         )
-    same = [file.label] if file.label else [name for name in names if name.lower() in LABEL_NAMES]
-    if len(same) > 1:
-        raise SpecificationError(f"label: {file.name!r} has columns {', '.join(same)}; say which one it is.")
-    features = table.drop(columns=same)
-    features = features[[name for name in features.columns if not re.fullmatch(r"Unnamed: \d+", name)]]
-    labels = table[same[0]].map(label_of).to_numpy(str) if same else None
-    return FeatureTable(features, labels, {"misread": misread} if misread else {})
+        return np.unique(pd.util.hash_pandas_object(frame, index=False).to_numpy(), return_inverse=True)[1]
+
+    def pairs_by_chance(self) -> float:
+        """Return how likely two rows are alike by chance, were the columns independent of each other."""
+        from scipy.sparse import issparse
+
+        if issparse(self.rows):
+            return 0.0
+        n = self.of_source if self.rows is None else len(self.rows)
+        some = np.random.default_rng(0).permutation(len(self.blocks[0].values) if self.rows is None else n)[:5000]
+        columns = [block.values[some] for block in self.blocks] if self.rows is None else self.rows[some].T
+        likely = 1.0
+        for column in columns:
+            counts = np.unique(column, return_counts=True)[1].astype(float)
+            likely *= (counts * (counts - 1)).sum() / max(len(some) * (len(some) - 1), 1)
+        return float(likely)
 
 
-def align(source: FeatureTable, target: FeatureTable) -> tuple[Any, Any, dict[str, int]]:
-    """Return the rows of both as numbers in the same columns, dense (n, F) or sparse, and what there is to know of it.
+def _filled(values: np.ndarray, learned: np.ndarray) -> np.ndarray:
+    missing = np.isnan(values)
+    if not missing.any():
+        return values
+    known = values[learned & ~missing]
+    return np.where(missing, float(np.median(known)) if len(known) else 0.0, values)
 
-    Columns with names are matched by them. One that is not of numbers becomes one column for each of its values; a
-    missing number becomes the median of both domains, a missing category zeros.
+
+def align(source: FeatureTable, target: FeatureTable) -> Aligned:
+    """Bring the rows of two domains into the same columns: by their names, or by their places where they have none.
 
     Raises
     ------
     SpecificationError
         If the columns do not match, with the name of the domain before the field.
     """
-    from scipy.sparse import csr_matrix, issparse
+    from scipy.sparse import csr_matrix, issparse, vstack
 
-    named = [hasattr(table.rows, "columns") for table in (source, target)]
+    named = [isinstance(table.rows, tuple) for table in (source, target)]
     if named[0] != named[1]:
         raise SpecificationError("target.path: one file has named columns and the other has not; bring two alike.")
     if named[0]:
-        return _numbers(source.rows, target.rows)
+        return _by_name(source, target)
     rows = [source.rows, target.rows]
     if issparse(rows[0]) or issparse(rows[1]):
+        firsts = [table.first for table in (source, target) if table.first is not None]
+        if firsts and min(firsts) > 0:  # neither begins at 0, so that index 1 is the first column
+            rows = [one[:, 1:] if table.first else one for one, table in zip(rows, (source, target), strict=True)]
         width = max(one.shape[1] for one in rows)  # the last columns of a sparse file may be empty
         there, here = (
             csr_matrix((one.data, one.indices, one.indptr), (one.shape[0], width)) for one in map(csr_matrix, rows)
         )
-        return there, here, {}
+        both = csr_matrix(vstack([there, here]))
+        both.indices, both.indptr = both.indices.astype(np.int32), both.indptr.astype(np.int32)
+        return Aligned((), both, len(source), {})
     if rows[0].shape[1] != rows[1].shape[1]:
         raise SpecificationError(
             f"target.path: it has {rows[1].shape[1]} columns and the source has {rows[0].shape[1]}; they must be the "
             "same features."
         )
-    return rows[0], rows[1], {}
+    return Aligned((), np.concatenate(rows), len(source), {})
 
 
-def _numbers(source: pd.DataFrame, target: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
-    import pandas as pd
-
-    for which, mine, other in (("source", source, target), ("target", target, source)):
-        if missing := [name for name in other.columns if name not in mine.columns]:
+def _by_name(source: FeatureTable, target: FeatureTable) -> Aligned:
+    there, here = ({column.name: column for column in table.rows} for table in (source, target))
+    for which, mine, other in (("source", there, here), ("target", here, there)):
+        if missing := [name for name in other if name not in mine]:
             raise SpecificationError(
                 f"{which}.path: it lacks column {', '.join(map(repr, missing[:5]))} of the other file; both need the "
-                "same columns."
+                "same columns, or leave_out leaves one out of the other."
             )
-    both = pd.concat([source, target[source.columns]], ignore_index=True)
-    found, categories, filled = [], 0, 0
-    for name in both.columns:
-        column = both[name].replace(dict.fromkeys(("", "NaN", "nan", "NA", "null", "None")))
-        known = column.notna()
-        filled += int((~known).sum())
-        numbers = pd.to_numeric(column[known].map(_truth), errors="coerce")
-        if numbers.notna().all():
-            if not np.isfinite(numbers.to_numpy(float)).all():
-                raise SpecificationError(f"source.path: column {name!r} of the two files has an infinite number.")
-            middle = float(numbers.median()) if len(numbers) else 0.0
-            values = np.full((len(both), 1), middle)
-            values[known.to_numpy(), 0] = numbers
-        else:
-            kinds = sorted({str(value) for value in column[known]})
-            if len(kinds) > MOST_CATEGORIES:
-                raise SpecificationError(
-                    f"source.path: column {name!r} has {len(kinds)} different values that are not numbers. Allowed: up "
-                    f"to {MOST_CATEGORIES}; leave it out."
-                )
-            values = (column.astype(str).to_numpy()[:, None] == np.array(kinds)).astype(float)
-            categories += 1
-        found.append(values)
-    rows = np.concatenate(found, axis=1)
-    return rows[: len(source)], rows[len(source) :], {"category_columns": categories, "missing_cells": filled}
+    blocks: list[Block] = []
+    facts = {"category_columns": 0, "missing_cells": 0, "mixed_columns": 0}
+    for name, column in there.items():
+        block, mixed = _block(name, column, here[name])
+        facts["mixed_columns"] += mixed
+        facts["category_columns"] += bool(block.categories)
+        facts["missing_cells"] += int((block.values < 0).sum() if block.categories else np.isnan(block.values).sum())
+        if len(block.categories) > MOST_CATEGORIES:
+            facts["columns_left_out"] = facts.get("columns_left_out", 0) + 1
+            continue
+        blocks.append(block)
+    if not blocks:
+        raise SpecificationError("source.path: no column is left that can be a feature in both domains.")
+    return Aligned(tuple(blocks), None, len(source), facts)
 
 
-def _truth(value: object) -> object:
-    """Read true and false as numbers."""
-    return {"true": 1, "false": 0}.get(str(value).strip().lower(), value)
+def _block(name: str, source: Column, target: Column) -> tuple[Block, bool]:
+    """Return a column of both, and whether it is numbers in one domain and categories in the other."""
+    kinds = {kind for kind in (source.kind, target.kind) if kind != "empty"}
+    said = next((column.said for column in (source, target) if column.said), "")
+    numbers = said in ("number", "date") or (said != "category" and kinds <= {"number", "boolean", "date"})
+    if numbers:
+        values = np.concatenate([source.numbers(), target.numbers()])
+        if np.isinf(values).any():
+            raise SpecificationError(f"source.path: column {name!r} of the two files has an infinite number.")
+        return Block(name, values), False
+    both = np.concatenate([source.names(), target.names()])
+    categories, places = np.unique(both.astype(str), return_inverse=True)
+    if len(categories) and categories[0] == "":
+        return Block(name, places - 1, tuple(categories[1:].tolist())), "number" in kinds
+    return Block(name, places, tuple(categories.tolist())), "number" in kinds

@@ -7,12 +7,15 @@ import re
 from functools import lru_cache
 from hashlib import sha256 as digest_of
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from tlcore.artefacts import home
 from tlcore.errors import SpecificationError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 LARGEST = 2 * 2**30
 """Bytes that a file may have, unpacked."""
@@ -79,7 +82,7 @@ class OwnFile(BaseModel):
         return ()
 
     def content(self, prefer: tuple[str, ...] = ()) -> bytes:
-        """Return the bytes, unpacked; of a .zip those of its only file, or of the one whose name matches best.
+        """Return the bytes, unpacked, whatever the file is called; of an archive those of the only file that counts.
 
         Parameters
         ----------
@@ -91,33 +94,64 @@ class OwnFile(BaseModel):
         SpecificationError
             As `pinned`, or if it cannot be unpacked.
         """
-        import gzip
-        import zipfile
-        import zlib
+        from tlcore.datasets.unpacking import unpacked
 
-        place = Path(self.pinned().path)
         try:
-            if place.suffix == ".gz":
-                with gzip.open(place) as packed:
-                    return self._bounded(packed.read(LARGEST + 1))
-            if place.suffix == ".zip":
-                with zipfile.ZipFile(place) as archive:
-                    files = [info for info in archive.infolist() if not info.is_dir()]
-                    matching = [[info for info in files if re.search(one, info.filename, re.I)] for one in prefer]
-                    files = next(filter(None, matching), files)
-                    if len(files) != 1:
-                        names = ", ".join(info.filename for info in files[:10]) or "no file"
-                        raise SpecificationError(f"path: {self.name!r} holds {names}; unpack it and name the one.")
-                    with archive.open(files[0]) as packed:
-                        return self._bounded(packed.read(LARGEST + 1))
-        except (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError) as error:
-            raise SpecificationError(f"path: {self.name!r} cannot be unpacked: {error}.") from None
-        return place.read_bytes()
+            return unpacked(Path(self.pinned().path), prefer, LARGEST)
+        except ValueError as error:
+            if isinstance(error, SpecificationError):
+                raise
+            raise SpecificationError(f"path: {self.name!r} {error}.") from None
 
-    def _bounded(self, content: bytes) -> bytes:
-        if len(content) > LARGEST:
-            raise SpecificationError(f"path: {self.name!r} unpacks to more than {LARGEST:,} bytes.")
-        return content
+
+class LabelledFile(OwnFile):
+    """A file whose examples have labels, which may be called otherwise in the other domain."""
+
+    rename: dict[str, str] = Field(
+        default_factory=dict,
+        description="What labels of this file are called here, such as 1=positive, 0=negative; 3= leaves 3 out.",
+    )
+
+    @field_validator("rename", mode="before")
+    @classmethod
+    def _labels_from_text(cls, value: object) -> object:
+        return mapping("rename", value, "label=name")
+
+    def relabelled(self, names: dict[str, str]) -> dict[str, str]:
+        """Return ``rename`` followed by another, from the names given here to others; nothing leaves a label out."""
+        plain = self.model_copy(update={"rename": {}})
+        both = {
+            label: names.get(self.rename.get(label, label), self.rename.get(label, label)) for label in plain.labels()
+        }
+        return {label: name for label, name in both.items() if name != label}
+
+    def renamed(self, labels: np.ndarray) -> np.ndarray:
+        """Return labels (n,) by their names here, "" for those left out.
+
+        Raises
+        ------
+        SpecificationError
+            If a label is renamed that is not there.
+        """
+        import numpy as np
+
+        if not self.rename:
+            return labels
+        there, places = np.unique(labels, return_inverse=True)
+        if unknown := [name for name in self.rename if name not in {*there.tolist()}]:
+            known = ", ".join([name for name in there.tolist() if name][:20])
+            raise SpecificationError(f"rename: {self.name!r} has no label {unknown[0]!r}. Allowed: {known}.")
+        return np.array([self.rename.get(name, name) for name in there.tolist()], dtype=str)[places]
+
+
+def mapping(name: str, value: object, form: str) -> object:
+    """Read ``"a=b, c="`` as a mapping."""
+    if not isinstance(value, str):
+        return value
+    parts = [part.partition("=") for part in value.split(",") if part.strip()]
+    if not all(equals for _, equals, _ in parts):
+        raise SpecificationError(f"{name}: {value!r} is not allowed; write {form}, separated by commas.")
+    return {label.strip(): said.strip() for label, _, said in parts}
 
 
 def keep_upload(name: str, content: bytes) -> Path:

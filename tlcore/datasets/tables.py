@@ -1,140 +1,533 @@
-"""Tables in files of one's own: CSV, TSV, JSON lines, Parquet; whatever encoding and separator they have."""
+"""Tables in files of one's own: their columns, and how each was understood, whatever its format and dialect."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from tlcore.errors import SpecificationError
+from pydantic import BeforeValidator, Field, field_validator
+
+from tlcore.datasets.columns import KINDS, Column, Kind
+from tlcore.datasets.dialect import SEPARATORS, Dialect, cells_of, dialect_of, has_header, plain_name
+from tlcore.datasets.encoding import decoded
+from tlcore.datasets.numerals import Decimal, decimal_of
+from tlcore.datasets.own import OwnFile, mapping
+from tlcore.errors import SpecificationError, one_of
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import pyarrow as pa
 
-    from tlcore.datasets.own import OwnFile
+UNNAMED = re.compile(r"(Unnamed: \d+(_level_\d+)?(\.\d+)*)?")
+"""What a column is called that has no name: by pandas, when a table was saved with its row numbers, however often."""
+ROW_NUMBER_NAMES = (
+    "",
+    "index",
+    "id",
+    "row",
+    "rowid",
+    "rownumber",
+    "nr",
+    "no",
+    "number",
+    "rownames",
+    "idx",
+    "序号",
+    "编号",
+)
+MOST_BROKEN = 0.05
+"""The share of rows with too many cells up to which they are left out and counted; more are a wrong separator."""
+NONE = "none"
+"""What stands for a column that there is not, though one has a usual name."""
 
-SEPARATORS = ("\t", ",", ";", "|")
-MISSING = ["", "NaN", "nan", "NA", "null", "None"]
-LABEL_NAMES = (
-    "label", "labels", "class", "category", "sentiment", "target", "topic", "answer", "y", "stars", "标签",
-    "类别", "情感",
-)  # fmt: skip
-"""What a column of labels is usually called, in small letters."""
+
+def _names(value: object) -> object:
+    """Read ``"a, b"`` as two names."""
+    if isinstance(value, str):
+        return tuple(name.strip() for name in value.split(",") if name.strip())
+    return value
 
 
-def label_of(value: object) -> str:
-    """Return a label as text: 1, 1.0 and "1" are one, NaN and None are none."""
-    if value is None or value != value:
-        return ""
-    said = str(value).strip()
-    return re.sub(r"\.0+$", "", said) if re.fullmatch(r"-?\d+\.0+", said) else said
+Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 
 
-def read_table(file: OwnFile, wanted: set[str], missing: set[str] | None, row: str) -> tuple[pd.DataFrame, int]:
-    """Return a file as a table, and how many of its lines were not in its encoding.
+@dataclass(frozen=True)
+class Understood:
+    """How a file was understood; a part that a table of its format does not have is empty."""
 
-    Parameters
+    form: str
+    encoding: str = ""
+    separator: str = ""
+    quoted: bool = True
+    header: bool = True
+    skipped: int = 0
+    decimal: Decimal = ""
+    sheet: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as it stands in a file.
+
+    Attributes
     ----------
-    file : OwnFile
-    wanted : set of str
-        Columns that must be there; a separator that finds them is the right one.
-    missing : set of str or None
-        Columns in which an empty cell, NaN or null is a missing value; None: in all. Other cells stay what is written.
-    row : str
-        What a row has, for a message.
-
-    Raises
-    ------
-    SpecificationError
-        If it is not a table.
+    columns : tuple of Column
+        Those that have a name and something in them.
+    rows : int
+    understood : Understood
+    dropped : dict of str to int
+        How many rows were left out or completed, and columns left out, and why: ``misread`` (lines in another
+        encoding), ``short`` (rows with too few cells, completed), ``broken`` (rows with too many), ``swallowed`` (rows
+        that may stand inside a quoted cell of another), ``unnamed_columns``, ``row_number_columns``.
+    left_out : tuple of (str, str)
+        Columns that are left out, and why.
     """
-    from io import StringIO
 
-    import pandas as pd
+    columns: tuple[Column, ...]
+    rows: int
+    understood: Understood
+    dropped: dict[str, int] = field(default_factory=dict)
+    left_out: tuple[tuple[str, str], ...] = ()
 
-    content = file.content(prefer=(r"\.(csv|tsv|jsonl|ndjson|json|parquet)$",))
+    @property
+    def names(self) -> list[str]:
+        """The names of the columns."""
+        return [column.name for column in self.columns]
+
+    @property
+    def nameless(self) -> bool:
+        """Whether the columns are called by their numbers, as there is no header."""
+        return not self.understood.header
+
+
+class TableFile(OwnFile):
+    """A table: CSV, TSV and the like, JSON lines, Parquet, or a sheet of Excel or OpenDocument; packed or not.
+
+    What is in a file decides how it is read, not what it is called. A person can say each part of it instead.
+    """
+
+    usual: ClassVar[dict[str, tuple[str, ...]]] = {}
+    """What columns of each role are usually called, in small letters without signs."""
+    formats: ClassVar[str] = "CSV, TSV, JSON lines, Parquet, .xlsx, .xls, .ods; plain, .gz or .zip"
+    members: ClassVar[tuple[str, ...]] = (r"\.(csv|tsv|txt|jsonl|ndjson|json|parquet|xlsx|xls|ods)$",)
+
+    encoding: str = Field("", description="Such as gb18030; empty: found by the content.")
+    separator: str = Field("", description=f"{', '.join(SEPARATORS)}, or the sign itself; empty: found.")
+    header: Literal["", "yes", "no"] = Field("", description="Whether the first row names the columns; empty: found.")
+    decimal: Decimal = Field("", description="The decimal mark, a point or a comma; empty: found column by column.")
+    sheet: str = Field("", description="Which sheet of a workbook; empty: the first with rows.")
+    not_missing: Names = Field(
+        (), description="Words that usually mean missing, such as None or NA, and are values in this file."
+    )
+    kinds: dict[str, Kind] = Field(
+        default_factory=dict, description=f"What is in a column, such as zip=category; one of {', '.join(KINDS)}."
+    )
+    leave_out: Names = Field((), description="Columns that are left out.")
+
+    @field_validator("separator")
+    @classmethod
+    def _by_name(cls, value: str) -> str:
+        return SEPARATORS.get(value, value.replace("\\t", "\t"))
+
+    @field_validator("kinds", mode="before")
+    @classmethod
+    def _from_text(cls, value: object) -> object:
+        return mapping("kinds", value, "column=kind")
+
+    def table(self) -> Table:
+        """Return the table, with the kinds that a person gave and without the columns that are left out.
+
+        Raises
+        ------
+        SpecificationError
+            If it is not a table, or a column that is named here is not in it.
+        """
+        pinned = self.pinned()
+        usual = {name for names in self.usual.values() for name in names}
+        given = tuple(plain_name(name) for role in self.usual if not (name := str(getattr(self, role))).isdigit())
+        found = _table(type(self), pinned.path, pinned.sha256, self.encoding, self.separator, self.header, self.sheet,
+                       frozenset({*usual, *given} - {""}))  # fmt: skip
+        return self._as_told(found)
+
+    def _as_told(self, table: Table) -> Table:
+        for field_name, names in (("kinds", [*self.kinds]), ("leave_out", self.leave_out)):
+            for name in names:
+                if name not in table.names and name not in dict(table.left_out):
+                    raise self.no_column(field_name, name, table.names)
+        missing = frozenset(word.strip().lower() for word in self.not_missing)
+        decimal = self.decimal or table.understood.decimal
+        columns = tuple(
+            replace(column, decimal=decimal, not_missing=missing, said=self.kinds.get(column.name, ""))
+            for column in table.columns
+            if column.name not in self.leave_out
+        )
+        told = [(name, "left out by you") for name in self.leave_out]
+        understood = replace(table.understood, decimal=decimal)
+        return replace(table, columns=columns, understood=understood, left_out=(*table.left_out, *told))
+
+    def no_column(self, role: str, name: str, names: Sequence[str]) -> SpecificationError:
+        """Return the error for a column that is not there."""
+        return SpecificationError(f"{role}: {self.name!r} has no column {name!r}. Allowed: {', '.join(names[:20])}.")
+
+    def found(self, table: Table, role: str, needed: bool = False) -> Column | None:
+        """Return the column of a role: the one that a person named, or the only one with a usual name.
+
+        Raises
+        ------
+        SpecificationError
+            If the one that was named is not there, stands there twice, or it is needed and cannot be told.
+        """
+        given = str(getattr(self, role)).strip()
+        if given == NONE and NONE not in table.names and not needed:
+            return None
+        if given and given not in table.names:
+            raise self.no_column(role, given, table.names)
+        same = [given] if given else list(
+            dict.fromkeys(name for name in table.names if plain_name(name) in self.usual[role])
+        )  # fmt: skip
+        if len(same) > 1:
+            raise SpecificationError(f"{role}: {self.name!r} has columns {', '.join(same)}; say which one it is.")
+        if not same:
+            if not needed:
+                return None
+            raise SpecificationError(
+                f"{role}: no column of {self.name!r} is called {role}; say which of these it is: "
+                f"{', '.join(table.names[:20])}."
+            )
+        columns = [column for column in table.columns if column.name == same[0]]
+        if len(columns) > 1:
+            raise SpecificationError(f"{role}: {self.name!r} has two columns {same[0]!r}; call one otherwise.")
+        if columns[0].found == "list":
+            raise SpecificationError(
+                f"{role}: column {same[0]!r} of {self.name!r} holds lists, such as {columns[0].examples()[0]!r}; it "
+                "needs one value a row."
+            )
+        return columns[0]
+
+
+@lru_cache(maxsize=4)
+def _table(
+    kind: type[TableFile],
+    path: str,
+    sha256: str,
+    encoding: str,
+    separator: str,
+    header: str,
+    sheet: str,
+    usual: frozenset[str],
+) -> Table:
+    """Return a table as it is written; kept by how it is read, so that another role or kind does not read it again."""
+    file = kind(path=path, sha256=sha256)
+    name = file.name
+    content = file.content(prefer=kind.members)
+    named = None if not header else header == "yes"
     try:
+        cells: list[Any]
         if content.startswith(b"PAR1"):
-            return _parquet(content), 0
-        signs, misread = _decoded(file, content)
-        if signs.lstrip().startswith(("{", "[")):
-            lines = signs.lstrip()[:1] == "{"
-            return pd.read_json(StringIO(signs), lines=lines, dtype=False), misread
-        return _separated(file, signs, wanted, missing, row), misread
-    except (ValueError, OSError, pd.errors.ParserError) as error:
+            return _finished(_parquet(content), Understood("Parquet"), {})
+        if content.startswith((b"ARROW1", b"FEA1")):
+            import pyarrow.feather as feather
+
+            return _finished(_arrow_columns(feather.read_table(_buffer(content))), Understood("Arrow"), {})
+        if content.startswith((b"PK\3\4", b"\xd0\xcf\x11\xe0")):
+            return _workbook(content, sheet, named, usual)
+        if content.startswith(b"SQLite format 3"):
+            raise ValueError("it is a database")
+        read = decoded(content, encoding)
+        dropped = {"misread": read.misread}
+        start = read.text[:200].lstrip()
+        if start.lower().startswith(("<!doctype html", "<html", "<?xml")):
+            raise ValueError("it is a page of the web, not a table; perhaps an address asked for a sign-in")
+        if start.startswith("version https://git-lfs"):
+            raise ValueError("it is what Git LFS leaves in the place of a file; run git lfs pull")
+        if start.startswith(("{", "[")):
+            cells = _json(read.text)
+            return _finished(cells, Understood("JSON", read.encoding), dropped)
+        return _separated(read.text, read.encoding, separator, named, usual, dropped)
+    except (ValueError, OSError, ArithmeticError, TypeError, RecursionError) as error:
         if isinstance(error, SpecificationError):
             raise
-        reason = " ".join(str(error).split()).rstrip(".")
-        raise SpecificationError(f"path: {file.name!r} cannot be read as a table: {reason}.") from None
+        reason = " ".join(str(error).split()).rstrip(".")[:300]
+        raise SpecificationError(
+            f"path: {name!r} cannot be read as a table: {reason}. Allowed: {kind.formats}."
+        ) from None
 
 
-def _parquet(content: bytes) -> pd.DataFrame:
-    """Return the table; labels that Hugging Face's hub keeps as numbers come back by their names."""
+def _buffer(content: bytes) -> Any:
+    import pyarrow as pa
+
+    return pa.BufferReader(content)
+
+
+def _parquet(content: bytes) -> list[tuple[str, pa.ChunkedArray]]:
+    """Return the columns; labels that Hugging Face's hub keeps as numbers come back by their names."""
     import json
-    from io import BytesIO
 
+    import pyarrow as pa
     import pyarrow.parquet
 
-    table = pyarrow.parquet.read_table(BytesIO(content))
-    said = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}"))
-    frame = table.to_pandas()
-    for column, kind in said.get("info", {}).get("features", {}).items():
-        if isinstance(kind, dict) and kind.get("_type") == "ClassLabel" and column in frame:
-            frame[column] = frame[column].map(dict(enumerate(kind["names"])))  # -1 says that there is none
-    return frame
+    table = pyarrow.parquet.read_table(_buffer(content))
+    metadata = table.schema.metadata or {}
+    said = json.loads(metadata.get(b"huggingface", b"{}"))
+    columns = []
+    for name, cells in _arrow_columns(table):
+        kind = said.get("info", {}).get("features", {}).get(name)
+        if isinstance(kind, dict) and kind.get("_type") == "ClassLabel":
+            names = dict(enumerate(kind["names"]))  # -1 says that there is none
+            cells = pa.chunked_array([pa.array([names.get(value) for value in cells.to_pylist()], pa.string())])
+        columns.append((name, cells))
+    return columns
 
 
-def _decoded(file: OwnFile, content: bytes) -> tuple[str, int]:
-    """Return the signs of a file, and how many lines had to be read in another encoding than most."""
-    from charset_normalizer import from_bytes
+def _arrow_columns(table: pa.Table) -> list[tuple[str, pa.ChunkedArray]]:
+    """Return the columns by name, categories as what they stand for, bytes as what they may say."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    columns = []
+    for name, cells in zip(table.column_names, table.columns, strict=True):
+        if pa.types.is_dictionary(cells.type):
+            cells = pc.cast(cells, cells.type.value_type)
+        if pa.types.is_binary(cells.type) or pa.types.is_large_binary(cells.type):
+            try:
+                cells = pc.cast(cells, pa.string())
+            except pa.ArrowInvalid:
+                continue  # pictures or the like
+        columns.append((str(name), cells))
+    return columns
+
+
+def _json(text: str) -> list[tuple[str, pa.ChunkedArray]]:
+    """Return the columns of records: one a line, or all in a list, by itself or as the only one in an object."""
+    import json
+
+    text = text.strip()
+    records: Any
+    if text.startswith("{") and "\n" in text:
+        try:
+            records = [json.loads(line) for line in text.splitlines() if line.strip()]
+        except ValueError:
+            records = json.loads(text)
+    else:
+        records = json.loads(text)
+    if isinstance(records, dict):
+        lists = [value for value in records.values() if isinstance(value, list) and value]
+        if lists and len(lists) == len(records) and not any(isinstance(value[0], (dict, list)) for value in lists):
+            return [(str(name), _array(value)) for name, value in records.items()]  # a list a column
+        records = lists[0] if len(lists) == 1 else [records]
+    if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
+        raise ValueError("it has no list of records")
+    names = dict.fromkeys(name for record in records for name in record)
+    return [(str(name), _array([record.get(name) for record in records])) for name in names]
+
+
+def _array(values: list[Any]) -> pa.ChunkedArray:
+    """Return Python's values as a column: of one type, or else as strings, numbers as people write them."""
+    import pyarrow as pa
+
+    from tlcore.datasets.columns import name_of
+
+    kinds = {type(value) for value in values} - {type(None)}
+    if kinds <= {int, float} and kinds:
+        floats = float in kinds and all(abs(value) < 2**53 for value in values if type(value) is int)
+        values = [float(value) if floats and value is not None else value for value in values]
+        if not floats and float in kinds:
+            values = [name_of(value) or None for value in values]
+    elif len(kinds) > 1 and not (kinds <= {list, dict} or kinds <= {list}):
+        values = [None if value is None else value if isinstance(value, str) else name_of(value) for value in values]
+    try:
+        return pa.chunked_array([pa.array(values, type=None if kinds else pa.string())])
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+        return pa.chunked_array([pa.array([None if value is None else str(value) for value in values], pa.string())])
+
+
+def _workbook(content: bytes, sheet: str, header: bool | None, usual: Collection[str]) -> Table:
+    """Return the table of a sheet; above it there may be a title."""
+    from io import BytesIO
+
+    import python_calamine as calamine
 
     try:
-        return content.decode("utf-8-sig"), 0
-    except UnicodeDecodeError:
-        pass
-    lines = content.split(b"\n")
-    others = sum(not _is_utf8(line) for line in lines)
-    if sum(_is_utf8(line) and not line.isascii() for line in lines) > others:  # pasted together from several sources
-        return "\n".join(line.decode("utf-8-sig" if _is_utf8(line) else "cp1252", "replace") for line in lines), others
-    best = from_bytes(content[:200_000]).best()
-    if best is None:
-        raise SpecificationError(f"path: {file.name!r} is not text; allowed: CSV, TSV, JSON lines, Parquet.")
-    signs = content.decode(best.encoding, "replace").lstrip("\ufeff")
-    return signs, signs.count("\ufffd")
+        book = calamine.load_workbook(BytesIO(content))
+        sheets = {name: book.get_sheet_by_name(name) for name in book.sheet_names}
+    except (calamine.CalamineError, calamine.PasswordError) as error:
+        raise ValueError(f"it is no workbook that can be opened ({error})") from None
+    if sheet and sheet not in sheets:
+        raise one_of("sheet", sheet, sheets)
+    filled = {}
+    for name in [sheet] if sheet else sheets:
+        try:
+            rows: list[list[Any]] = sheets[name].to_python(skip_empty_area=True)
+        except calamine.CalamineError as error:
+            raise ValueError(f"its sheet {name!r} cannot be opened ({error})") from None
+        rows = [row for row in rows if any(cell not in ("", None) for cell in row)]
+        if rows:
+            filled[name] = rows
+    if not filled:
+        raise ValueError("it has no row")
+    name, rows = next(iter(filled.items()))
+    width = max(len(row) for row in rows)
+    full = [sum(cell not in ("", None) for cell in row) for row in rows]
+    usually = sorted(full)[len(full) // 2]
+    above = 0
+    while above < len(rows) - 1 and full[above] < min(2, usually):
+        above += 1
+    rows = [[*row, *[""] * (width - len(row))] for row in rows[above:]]
+    written = [["" if cell is None else str(cell) for cell in row] for row in rows[:200]]
+    if header is None:
+        header = has_header(written[0], written[1:], usual)
+    names = written[0] if header else [str(place) for place in range(width)]
+    body = rows[1:] if header else rows
+    columns = [
+        (name, _array([None if row[place] == "" else row[place] for row in body])) for place, name in enumerate(names)
+    ]
+    understood = Understood("workbook", header=header, skipped=above, sheet=name)
+    return _finished(columns, understood, {"other_sheets": len(filled) - 1}, rows=len(body))
 
 
-def _is_utf8(line: bytes) -> bool:
-    try:
-        line.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
+def _separated(
+    text: str, encoding: str, separator: str, header: bool | None, usual: Collection[str], dropped: dict[str, int]
+) -> Table:
+    """Return a table of strings from what stands between separators."""
+    content = text.encode("utf-8", "surrogatepass") if text else b""
+    dialect = dialect_of(content, separator, header, usual)
+    names, columns, faults = _parsed(content, dialect)
+    decimal = _decimal(columns, dialect.separator)
+    understood = Understood(
+        "text", encoding, dialect.separator, dialect.quoted, dialect.header, dialect.skipped, decimal
+    )  # fmt: skip
+    return _finished([*zip(names, columns, strict=True)], understood, dropped | faults)
 
 
-def _separated(file: OwnFile, signs: str, wanted: set[str], missing: set[str] | None, row: str) -> pd.DataFrame:
-    """Return a table of strings, by the separator with which its first lines have the same number of columns."""
-    import csv
-    from io import StringIO
+def _parsed(content: bytes, dialect: Dialect) -> tuple[list[str], list[pa.ChunkedArray], dict[str, int]]:
+    """Return names and cells of all columns, and how many rows were short, broken or swallowed."""
+    import pyarrow as pa
+    import pyarrow.csv
 
-    import pandas as pd
+    first = list(dialect.first)
+    names = [name.strip() for name in first] if dialect.header else [str(place) for place in range(len(first))]
+    above = dialect.skipped + dialect.header
+    separator, content = dialect.separator, content
+    if separator == " ":
+        lines = content.split(b"\n")[dialect.skipped :]
+        content, above, separator = b"\n".join(b"\t".join(line.split()) for line in lines), int(dialect.header), "\t"
+    elif separator == "::":
+        content, separator = content.replace(b"::", b"\x1f"), "\x1f"
+    quoted = dialect.quoted and b'"' in content
+    simple = len(separator) == 1 and separator.isascii() and not (dialect.header and "\n" in "".join(first))
+    broken: list[int] = []
 
-    if not signs.strip():
-        raise SpecificationError(f"path: {file.name!r} is empty; it needs rows.")
-    first = signs.splitlines()[0]
-    separator = next(
-        (sign for sign in SEPARATORS if wanted and wanted <= {cell.strip().strip('"') for cell in first.split(sign)}),
-        max(SEPARATORS, key=first.count),
-    )
-    if separator not in first:
-        raise SpecificationError(
-            f"path: the first line of {file.name!r}, {first[:60]!r}, has one column; allowed: a {row}, "
-            "separated by a comma, semicolon, tab or |."
-        )
-    return pd.read_csv(
-        StringIO(signs),
-        sep=separator,
-        dtype=str,
-        keep_default_na=False,
-        na_values=MISSING if missing is None else dict.fromkeys(missing, MISSING),
-        skipinitialspace=True,
-        quoting=csv.QUOTE_MINIMAL,
-    )
+    def odd(_row: Any) -> str:
+        broken.append(1)
+        return "skip"
+
+    if simple:
+        try:
+            table = pyarrow.csv.read_csv(
+                _buffer(content),
+                pyarrow.csv.ReadOptions(
+                    column_names=[str(place) for place in range(len(names))], skip_rows=above, block_size=2**22
+                ),
+                pyarrow.csv.ParseOptions(
+                    delimiter=separator,
+                    quote_char='"' if quoted else False,
+                    newlines_in_values=quoted,
+                    invalid_row_handler=odd,
+                ),
+                pyarrow.csv.ConvertOptions(
+                    column_types={str(place): pa.string() for place in range(len(names))}, strings_can_be_null=False
+                ),
+            )
+        except pa.ArrowInvalid:
+            broken.append(1)
+        else:
+            if not broken:
+                columns = list(table.columns)
+                return names, columns, {"swallowed": _swallowed(columns, separator, len(names)) if quoted else 0}
+    return _parsed_by_row(content, dialect, separator, names, above)
+
+
+def _parsed_by_row(
+    content: bytes, dialect: Dialect, separator: str, names: list[str], above: int
+) -> tuple[list[str], list[pa.ChunkedArray], dict[str, int]]:
+    """Return the same of a table whose rows are not all of one length."""
+    import pyarrow as pa
+
+    lines = content.decode("utf-8", "replace").splitlines(keepends=True)
+    rows = cells_of([line.rstrip("\r\n") for line in lines[above - dialect.header :]], separator, dialect.quoted)
+    rows = rows[1:] if dialect.header else rows
+    rows = [row for row in rows if any(cell for cell in row)]
+    width = len(names)
+    lengths = sorted(len(row) for row in rows)
+    if lengths and not dialect.header:
+        width = lengths[len(lengths) // 2]
+        names = [str(place) for place in range(width)]
+    short = sum(len(row) < width for row in rows)
+    kept = [row for row in rows if len(row) <= width or not any(cell.strip() for cell in row[width:])]
+    if len(rows) - len(kept) > MOST_BROKEN * len(rows):
+        place = next(i for i, row in enumerate(rows) if len(row) > width and any(map(str.strip, row[width:])))
+        raise ValueError(f"row {place + 1} has {len(rows[place])} cells and the table {width} columns")
+    columns = [
+        pa.chunked_array([pa.array([row[place] if place < len(row) else "" for row in kept], pa.string())])
+        for place in range(width)
+    ]
+    faults = {"short": short, "broken": len(rows) - len(kept)}
+    return names, columns, faults | {"swallowed": _swallowed(columns, separator, width)}
+
+
+def _swallowed(columns: Sequence[pa.ChunkedArray], separator: str, width: int) -> int:
+    """Return how many lines inside of cells look like rows of their own: a lone quotation mark may have joined them."""
+    import pyarrow.compute as pc
+
+    found = 0
+    for cells in columns:
+        several = cells.filter(pc.match_substring(cells, "\n"))
+        for text in several.to_pylist():
+            lines = text.split("\n")
+            inside = lines[1:-1] if separator == "," else lines  # a comma may well be part of a text
+            found += sum(line.count(separator) >= width - 1 > 0 for line in inside)
+    return found
+
+
+def _decimal(columns: Sequence[pa.ChunkedArray], separator: str) -> Decimal:
+    """Return the decimal mark of a file: by cells that have been written with no other, or by its separator."""
+    marks: list[Decimal] = []
+    for cells in columns:
+        some = [value.strip() for value in cells.slice(0, 300).to_pylist()]
+        if (
+            sum("," in value for value in some)
+            and sum(any(map(str.isdigit, value[:3])) for value in some) > len(some) / 2
+        ):
+            marks.append(decimal_of([value for value in some if value]))
+    if "," in marks:
+        return "," if "." not in marks else ""
+    if marks and "." not in marks and separator in (";", "\t"):
+        return ","  # a semicolon stands between cells where the comma stands inside of numbers
+    return ""
+
+
+def _finished(
+    columns: Sequence[tuple[str, pa.ChunkedArray]],
+    understood: Understood,
+    dropped: dict[str, int],
+    rows: int | None = None,
+) -> Table:
+    """Return the table without columns that have no name, nothing in them, or nothing but the number of the row."""
+    many = len(columns[0][1]) if columns and rows is None else rows or 0
+    kept: list[Column] = []
+    left_out: list[tuple[str, str]] = []
+    counts = {"unnamed_columns": 0, "row_number_columns": 0}
+    for name, cells in columns:
+        name = " ".join(name.split())
+        column = Column(name, cells)
+        if understood.header and UNNAMED.fullmatch(name):
+            counts["unnamed_columns"] += 1
+            left_out.append((name, "has no name"))
+        elif understood.header and plain_name(name) in ROW_NUMBER_NAMES and column.is_row_number():
+            counts["row_number_columns"] += 1
+            left_out.append((name, "the number of the row"))
+        else:
+            kept.append(column)
+    return Table(tuple(kept), many, understood, {**dropped, **counts}, tuple(left_out))

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import ClassVar
 
 import numpy as np
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from tlcore.datasets.own import OwnFile
-from tlcore.datasets.tables import LABEL_NAMES, label_of, read_table
+from tlcore.datasets.columns import GROUP_NAMES, LABEL_NAMES, TIME_NAMES, Column
+from tlcore.datasets.look import Look, look_at
+from tlcore.datasets.own import LabelledFile
+from tlcore.datasets.tables import Table, TableFile
 from tlcore.errors import SpecificationError
 
 WORD = r"[぀-ヿ㐀-鿿가-힯]|[^\W_぀-ヿ㐀-鿿가-힯]+(?:['’][^\W_]+)?"
 """A word; of Chinese, Japanese and Korean a sign, as nothing stands between their words."""
 WORD_OR_SIGN = WORD + r"|[^\w\s]"
-USUAL_NAMES = {
-    "text": (
-        "text", "texts", "sentence", "review", "content", "body", "comment", "message", "tweet", "document", "abstract",
-        "title", "文本", "内容", "评论", "句子",
-    ),
-    "label": LABEL_NAMES,
-}  # fmt: skip
-"""What columns are usually called, in small letters."""
+TEXT_NAMES = (
+    "text", "texts", "sentence", "review", "content", "body", "comment", "message", "tweet", "document", "abstract",
+    "title", "文本", "内容", "评论", "句子",
+)  # fmt: skip
+"""What a column of texts is usually called, in small letters without signs."""
 LONGEST = 20_000
 """Signs of a text that are kept."""
 MOST_LABELS = 100
@@ -60,29 +60,18 @@ class LabelledTexts:
         return [" ".join(text.casefold().split()) for text in self.texts]
 
 
-class TextFile(OwnFile):
-    """A table with a column of texts and one of labels: CSV, TSV, JSON lines, Parquet; plain, ``.gz`` or ``.zip``.
+class TextFile(TableFile, LabelledFile):
+    """A table with a column of texts and one of labels: CSV, TSV, JSON lines, Parquet, a sheet; packed or not.
 
     UTF-8, UTF-16, GB18030, Big5, Latin-1 and others are told apart by their content.
     """
 
+    usual: ClassVar = {"text": TEXT_NAMES, "label": LABEL_NAMES, "group": GROUP_NAMES, "time": TIME_NAMES}
+
     text: str = Field("", description="Column of texts; empty: found by its usual names.")
     label: str = Field("", description="Column of labels; empty: found by its usual names.")
-    rename: dict[str, str] = Field(
-        default_factory=dict,
-        description="What labels of this file are called here, such as 1=positive, 0=negative; 3= leaves 3 out.",
-    )
-
-    @field_validator("rename", mode="before")
-    @classmethod
-    def _from_text(cls, value: object) -> object:
-        """Read ``"a=b, c="`` as a mapping."""
-        if not isinstance(value, str):
-            return value
-        parts = [part.partition("=") for part in value.split(",") if part.strip()]
-        if not all(equals for _, equals, _ in parts):
-            raise SpecificationError(f"rename: {value!r} is not allowed; write label=name, separated by commas.")
-        return {label.strip(): name.strip() for label, _, name in parts}
+    group: str = Field("", description="Column of who wrote it: no group stands on both sides of a split; empty: none.")
+    time: str = Field("", description="Column of times: what came last is the test; empty: none.")
 
     def read(self) -> LabelledTexts:
         """Return the texts that have a label.
@@ -92,70 +81,96 @@ class TextFile(OwnFile):
         SpecificationError
             If there is no such file or column, or nothing to learn from in it.
         """
-        return _read(self.path, self.sha256, self.text, self.label, tuple(self.rename.items()))
+        return _read(self.pinned())
 
     def labels(self) -> tuple[str, ...]:
         """Return the labels, as they are called here."""
         return tuple(np.unique(self.read().labels).tolist())
 
-    def relabelled(self, names: dict[str, str]) -> dict[str, str]:
-        """Return ``rename`` followed by another, from the names given here to others; nothing leaves a label out."""
-        plain = self.model_copy(update={"rename": {}})
-        both = {
-            label: names.get(self.rename.get(label, label), self.rename.get(label, label)) for label in plain.labels()
-        }
-        return {label: name for label, name in both.items() if name != label}
+    def roles(self, table: Table) -> dict[str, Column]:
+        """Return the columns by their roles."""
+        if table.nameless and not (self.text and self.label):
+            return self._by_their_cells(table)
+        found = {"text": self.found(table, "text", needed=True), "label": self.found(table, "label", needed=True)}
+        for role in ("group", "time"):
+            if getattr(self, role):
+                found[role] = self.found(table, role)
+        return {role: column for role, column in found.items() if column is not None}
+
+    def _by_their_cells(self, table: Table) -> dict[str, Column]:
+        """Return text and label of a table without a header: the longest cells, and the only few values."""
+        if not table.columns:
+            raise SpecificationError(f"path: {self.name!r} has no column.")
+        lengths = [np.mean([len(text) for text in column.texts()[:500]] or [0]) for column in table.columns]
+        texts = table.columns[int(np.argmax(lengths))]
+        few = [
+            column
+            for column in table.columns
+            if column is not texts and column.found != "list" and 1 < len(column.counts[0]) <= MOST_LABELS
+        ]
+        if len(few) != 1:
+            raise SpecificationError(
+                f"label: {self.name!r} has no header; say which column is the label, from 0 to "
+                f"{len(table.columns) - 1}, and which the text."
+            )
+        return {"text": texts, "label": few[0]}
+
+    def look(self) -> Look:
+        """Return how the file is understood."""
+        table = self.table()
+        read = self.read()
+        return look_at(self.name, table, self.roles(table), read.labels, read.dropped, others="not used")
 
 
 @lru_cache(maxsize=4)
-def _read(path: str, sha256: str, text: str, label: str, rename: tuple[tuple[str, str], ...]) -> LabelledTexts:
-    file = TextFile(path=path, sha256=sha256, text=text, label=label, rename=dict(rename))
-    table, misread = read_table(file, wanted={text, label} - {""}, missing={label or "label"}, row="text and a label")
-    columns = _columns(file, [str(name) for name in table.columns])
-    found = table[[columns["text"], columns["label"]]].set_axis(["text", "label"], axis=1)
-    labels = found["label"].map(label_of)
-    unknown = [name for name in file.rename if name not in set(labels)]
-    if unknown:
-        there = ", ".join(sorted(set(labels) - {""})[:20])
-        raise SpecificationError(f"rename: {file.name!r} has no label {unknown[0]!r}. Allowed: {there}.")
-    labels = labels.map(lambda name: file.rename.get(name, name))
-    texts = found["text"].map(lambda value: value.strip() if isinstance(value, str) else "")
-    empty, unlabelled = (texts == "").to_numpy(), (labels == "").to_numpy()
+def _read_kept(file: str) -> LabelledTexts:
+    return _read_now(TextFile.model_validate_json(file))
+
+
+def _read(file: TextFile) -> LabelledTexts:
+    return _read_kept(file.model_dump_json())
+
+
+def _read_now(file: TextFile) -> LabelledTexts:
+    table = file.table()
+    roles = file.roles(table)
+    labels = file.renamed(roles["label"].labels())
+    texts = np.array(roles["text"].texts(), dtype=object)
+    empty, unlabelled = texts == "", labels == ""
     keep = ~empty & ~unlabelled
-    kinds = sorted(set(labels[keep]))
+    kinds = sorted({*labels[keep].tolist()})
     if not keep.any():
-        raise SpecificationError(f"path: {file.name!r} has no row with a text and a label in its {len(table)} rows.")
+        raise SpecificationError(f"path: {file.name!r} has no row with a text and a label in its {table.rows} rows.")
     if len(kinds) > MOST_LABELS:
         raise SpecificationError(
-            f"label: column {columns['label']!r} of {file.name!r} has {len(kinds)} different values, such as "
+            f"label: column {roles['label'].name!r} of {file.name!r} has {len(kinds)} different values, such as "
             f"{kinds[0]!r}; at most {MOST_LABELS} can be classes."
         )
-    kept = [value[:LONGEST] for value in texts[keep]]
+    kept = [text[:LONGEST] for text in texts[keep]]
     dropped = {
         "empty": int(empty.sum()),
         "unlabelled": int((unlabelled & ~empty).sum()),
-        "cut": int((texts[keep].str.len() > LONGEST).sum()),
-        "misread": misread,
+        "cut": sum(len(text) > LONGEST for text in texts[keep]),
+        **table.dropped,
     }
-    return LabelledTexts(kept, labels[keep].to_numpy(str), dropped)
+    groups = roles["group"].names()[keep].astype(str) if "group" in roles else None
+    times = known_times(file, roles["time"], keep) if "time" in roles else None
+    return LabelledTexts(kept, labels[keep].astype(str), dropped, groups, times)
 
 
-def _columns(file: TextFile, names: list[str]) -> dict[str, str]:
-    """Return which column is the text and which the label."""
-    found: dict[str, str] = {}
-    for what, usual in USUAL_NAMES.items():
-        given = getattr(file, what)
-        if given and given not in names:
-            raise SpecificationError(
-                f"{what}: {file.name!r} has no column {given!r}. Allowed: {', '.join(names[:20])}."
-            )
-        same = [given] if given else [name for name in names if name.strip().lower() in usual]
-        if len(same) > 1:
-            raise SpecificationError(f"{what}: {file.name!r} has columns {', '.join(same)}; say which one it is.")
-        if not same:
-            raise SpecificationError(
-                f"{what}: no column of {file.name!r} is called {what}; say which of these it is: "
-                f"{', '.join(names[:20])}."
-            )
-        found[what] = same[0]
-    return found
+def known_times(file: TableFile, column: Column, rows: np.ndarray) -> np.ndarray:
+    """Return the times of some rows (n,), in seconds.
+
+    Raises
+    ------
+    SpecificationError
+        If one is missing, or no time.
+    """
+    times = column.times()[0][rows]
+    if np.isnan(times).any():
+        place = int(np.flatnonzero(rows)[np.isnan(times).argmax()])
+        raise SpecificationError(
+            f"time: {column.texts_at([place])[0]!r} in data row {place + 1} of {file.name!r} is neither a number nor a "
+            "date like 2024-05-31; every row that counts needs one."
+        )
+    return times

@@ -97,7 +97,12 @@ class LabelsFound(Classification):
         return super().settled(domains).model_copy(update={"labels": tuple(domains.answer_names)})
 
 
-def split_target(source: Examples, target: Examples, test_size: int) -> Domains:
+def split_target(
+    source: Examples,
+    target: Examples,
+    test_size: int,
+    times: np.ndarray | None = None,  # noqa: ARG001  splits by time come with the next change
+) -> Domains:
     """Set aside ``test_size`` stratified target examples for scoring; the rest is the pool for labels."""
     from sklearn.model_selection import train_test_split
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import Field
 
-from tlcore.datasets.features import FeatureFile, FeatureTable, align
+from tlcore.datasets.features import Aligned, FeatureFile, FeatureTable, align
 from tlcore.datasets.own import read_both
 from tlcore.errors import SpecificationError
 from tlcore.scenarios.base import UNKNOWN, Domains, Examples
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 Standardize = Literal["none", "joint", "per_domain"]
 MOST_TESTED = 2000
+BY_CHANCE = 10.0
+"""How many times as many rows as by chance must be alike to be taken for copies of each other."""
 HIDDEN = 64
 
 
@@ -97,81 +100,157 @@ class OwnFeatures(LabelsFound):
 
 @lru_cache(maxsize=2)
 def _domains(source: str, target: str, standardize: Standardize, transductive: bool) -> Domains:
-    there, here = read_both(FeatureFile.model_validate_json(source), FeatureFile.model_validate_json(target))
+    files = (FeatureFile.model_validate_json(source), FeatureFile.model_validate_json(target))
+    there, here = read_both(*_alike(*files))
     facts = {
         f"{which}_{why}": n
         for which, table in (("source", there), ("target", here))
         for why, n in table.dropped.items()
     }
-    there, facts["source_unlabelled"] = _labelled("source", there)
-    if not transductive:
-        here, facts["target_unlabelled"] = _labelled("target", here)
-    of_source, of_target, about = align(there, here)
-    of_source, of_target = _standardized(of_source, of_target, standardize)
-    assert there.labels is not None
-    known = here.labels[here.labels != ""] if here.labels is not None else np.empty(0, str)
-    mine = sorted({*there.labels.tolist()})
-    unknown = sorted({*known.tolist()} - {*mine})
+    labels = [_labels_of("source", there, needed=True), _labels_of("target", here, needed=not transductive)]
+    known = [part != "" for part in labels]
+    facts["source_unlabelled"] = int((~known[0]).sum())
+    facts |= {} if transductive else {"target_unlabelled": int((~known[1]).sum())}
+    both = align(there, here)
+    mine = np.flatnonzero(known[0])
+    theirs = len(there) + (np.arange(len(here)) if transductive else np.flatnonzero(known[1]))
+    mine, theirs, copies = _once(both, mine, theirs, keep_doubles=transductive)
+    if not len(mine):
+        raise SpecificationError("source.path: all of its rows are in the target, too; nothing is left to transfer.")
+    called = np.concatenate(labels)
+    names = _answers(called[mine], called[theirs], transductive)
+    number = {name: place for place, name in enumerate(names)}
+    answers = np.array([number.get(label, UNKNOWN) for label in called.tolist()], np.int64)
+    groups = _groups(there, here)
+    inputs = np.arange(len(called))
+
+    def examples(rows: np.ndarray) -> Examples:
+        return Examples(inputs[rows], answers[rows], None if groups is None else groups[rows])
+
+    left, right = examples(mine), examples(theirs)
+    if transductive:
+        split = Domains(left, right, right, len(names))
+    else:
+        split = _split(left, right, names, here.times[theirs - len(there)] if here.times is not None else None)
+    learned = np.zeros(len(inputs), bool)
+    learned[np.concatenate([split.source.inputs, split.pool.inputs])] = True
+    rows = _standardized(both.numbers(learned), learned, len(there), standardize)
+    facts = {
+        "source_rows": len(mine),
+        "target_rows": len(theirs),
+        "test_rows": len(split.test),
+        "columns": int(rows.shape[1]),
+        "classes": len(names),
+        "shared_classes": len({*called[mine].tolist()} & {*called[theirs].tolist()} - {""}),
+        **copies,
+        **both.facts,
+        **facts,
+    }
+    if groups is not None:
+        facts["groups"] = len(np.unique(groups[theirs]))
+        facts["groups_in_both"] = len(np.intersect1d(groups[mine], groups[split.test.inputs]))
+    learned_there, pool, test = (
+        replace(part, inputs=rows[part.inputs]) for part in (split.source, split.pool, split.test)
+    )
+    return Domains(learned_there, pool, test, len(names), answer_names=tuple(names), facts=facts)
+
+
+def _alike(source: FeatureFile, target: FeatureFile) -> tuple[FeatureFile, FeatureFile]:
+    """Return both files, each with the label that was named for the other alone, where it has such a column."""
+    try:
+        return source.like(target), target.like(source)
+    except SpecificationError:
+        return source, target  # what is wrong is said with its domain where they are read
+
+
+def _labels_of(which: str, table: FeatureTable, needed: bool) -> np.ndarray:
+    """Return the labels (n,), "" where there is none."""
+    if table.labels is not None and (not needed or (table.labels != "").any()):
+        return table.labels
+    if not needed:
+        return np.full(len(table), "")
+    if table.labels is not None:
+        raise SpecificationError(f"{which}.label: none of its {len(table)} rows has a label.")
+    raise SpecificationError(
+        f"{which}.label: the {which} needs labels, and no column or key has a usual name, such as y; say which one "
+        "it is."
+    )
+
+
+def _once(
+    both: Aligned, source: np.ndarray, target: np.ndarray, keep_doubles: bool
+) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
+    """Return the rows of both domains that count, and how many do not.
+
+    A row of the source that the target has, too, would be learned from and met again in the test: it leaves the source.
+    Of rows that the target has twice the first counts, unless all are to be answered. Where columns have so few values
+    that rows are alike by chance, all rows count, and how many are alike is said.
+    """
+    alike = both.alike()
+    chance = both.pairs_by_chance()
+    counts = np.bincount(alike[target], minlength=alike.max() + 1).astype(float)
+    within, across = float((counts * (counts - 1)).sum() / 2), float(counts[alike[source]].sum())
+    facts = {}
+    in_both = np.isin(alike[source], alike[target])
+    if across > BY_CHANCE * chance * len(source) * len(target):
+        facts["in_both"] = int(in_both.sum())
+        source = source[~in_both]
+    else:
+        facts["alike_in_both"] = int(in_both.sum())
+    if within and not keep_doubles:
+        first = np.unique(alike[target], return_index=True)[1]
+        copies = within > BY_CHANCE * chance * len(target) ** 2 / 2
+        facts["target_doubles" if copies else "target_alike"] = len(target) - len(first)
+        target = target[np.sort(first)] if copies else target
+    return source, target, facts
+
+
+def _answers(source: np.ndarray, target: np.ndarray, transductive: bool) -> list[str]:
+    """Return the labels of both domains in order.
+
+    Raises
+    ------
+    SpecificationError
+        If the source has one label only, or the target one that nothing could teach.
+    """
+    mine, known = sorted({*source.tolist()}), {*target.tolist()} - {""}
+    unknown = sorted(known - {*mine})
     if len(mine) < 2:
         raise SpecificationError(
-            f"source.label: all of its {len(there)} rows are {mine[0]!r}; there must be two labels."
+            f"source.label: all of its {len(source)} rows are {mine[0]!r}; there must be two labels."
         )
     if transductive and unknown:
         raise SpecificationError(
             f"target.label: {unknown[0]!r} is not a label of the source, so nothing there can teach it. Allowed: "
             f"{', '.join(mine[:20])}."
         )
-    names = _in_order([*mine, *unknown])
-    number = {name: index for index, name in enumerate(names)}
-
-    def answers(labels: np.ndarray | None, n: int) -> np.ndarray:
-        if labels is None:
-            return np.full(n, UNKNOWN)
-        return np.array([number.get(label, UNKNOWN) for label in labels.tolist()], np.int64)
-
-    left = Examples(of_source, answers(there.labels, len(there)))
-    right = Examples(of_target, answers(here.labels, len(here)))
-    facts = {
-        "source_rows": len(left),
-        "target_rows": len(right),
-        "columns": of_source.shape[1],
-        "classes": len(names),
-        "shared_classes": len({*mine} & {*known.tolist()}),
-        **about,
-        **facts,
-    }
-    if transductive:
-        everything = Domains(left, right, right, len(names))
-    else:
-        kinds, counts = np.unique(right.answers, return_counts=True)
-        if len(kinds) < 2:
-            raise SpecificationError(
-                f"target.label: all of its {len(right)} rows are {names[kinds[0]]!r}; there must be two labels."
-            )
-        if counts.min() < 3:
-            raise SpecificationError(
-                f"target.label: {counts.min()} of its rows are {names[kinds[counts.argmin()]]!r}; each label needs "
-                "three, to learn from and to be scored on."
-            )
-        tested = int(min(MOST_TESTED, max(len(kinds), 0.4 * len(right))))
-        everything = split_target(left, right, tested)
-    facts["test_rows"] = len(everything.test)
-    return Domains(
-        everything.source, everything.pool, everything.test, len(names), answer_names=tuple(names), facts=facts
-    )
+    return _in_order([*mine, *unknown])
 
 
-def _labelled(which: str, table: FeatureTable) -> tuple[FeatureTable, int]:
-    """Return the rows with a label, and how many have none."""
-    if table.labels is None:
+def _split(source: Examples, target: Examples, names: list[str], times: np.ndarray | None) -> Domains:
+    """Set aside two fifths of the target's rows, at most 2,000."""
+    kinds, counts = np.unique(target.answers, return_counts=True)
+    if len(kinds) < 2:
         raise SpecificationError(
-            f"{which}.label: the {which} needs labels, and no column or key has a usual name, such as y; say which one "
-            "it is."
+            f"target.label: all of its {len(target)} rows are {names[kinds[0]]!r}; there must be two labels."
         )
-    keep = table.labels != ""
-    if not keep.any():
-        raise SpecificationError(f"{which}.label: none of its {len(table)} rows has a label.")
-    return table[keep], int((~keep).sum())
+    if counts.min() < 3:
+        raise SpecificationError(
+            f"target.label: {counts.min()} of its rows are {names[kinds[counts.argmin()]]!r}; each label needs "
+            "three, to learn from and to be scored on."
+        )
+    return split_target(source, target, int(min(MOST_TESTED, max(len(kinds), 0.4 * len(target)))), times)
+
+
+def _groups(source: FeatureTable, target: FeatureTable) -> np.ndarray | None:
+    """Return the groups of the rows of both as numbers (n,), the same by name; a row without one is its own."""
+    if source.groups is None and target.groups is None:
+        return None
+    names = [
+        part.groups.tolist() if part.groups is not None else [""] * len(part) for part in (source, target)
+    ]  # fmt: skip
+    alone = ("\0" + str(place) for place in range(len(names[0]) + len(names[1])))
+    return np.unique([name or next(alone) for name in names[0] + names[1]], return_inverse=True)[1]
 
 
 def _in_order(names: list[str]) -> list[str]:
@@ -182,22 +261,24 @@ def _in_order(names: list[str]) -> list[str]:
         return sorted(names)
 
 
-def _standardized(source: Any, target: Any, how: Standardize) -> tuple[Any, Any]:
-    """Return rows whose columns have mean 0 and variance 1; those of sparse rows are scaled and not shifted.
+def _standardized(rows: Any, learned: np.ndarray, of_source: int, how: Standardize) -> Any:
+    """Return rows (n, F) whose columns have mean 0 and variance 1; those of sparse rows are scaled and not shifted.
 
-    Float32 from here on, as everywhere.
+    Means and variances are those of the rows of a mask; the first rows are the source's. Float32 from here on, as
+    everywhere.
     """
     from scipy.sparse import issparse, vstack
     from sklearn.preprocessing import StandardScaler
 
-    sparse = issparse(source)
+    sparse = issparse(rows)
     if how == "none":
-        return source.astype(np.float32), target.astype(np.float32)
-    both = [vstack([source, target]) if sparse else np.concatenate([source, target])] * 2
-    parts = both if how == "joint" else [source, target]
-    scaled = (
-        StandardScaler(with_mean=not sparse).fit(part).transform(rows)
-        for part, rows in zip(parts, (source, target), strict=True)
-    )
-    there, here = (rows.astype(np.float32) for rows in scaled)
-    return there, here
+        return rows.astype(np.float32)
+
+    def scaled(part: slice, by: np.ndarray) -> Any:
+        return StandardScaler(with_mean=not sparse).fit(rows[by]).transform(rows[part]).astype(np.float32)
+
+    if how == "joint":
+        return scaled(slice(None), learned)
+    of_target = np.arange(len(learned)) >= of_source
+    parts = [scaled(slice(of_source), learned & ~of_target), scaled(slice(of_source, None), learned & of_target)]
+    return vstack(parts, format="csr") if sparse else np.concatenate(parts)

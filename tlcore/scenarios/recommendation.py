@@ -290,7 +290,7 @@ class Ratings(Recommendation):
 
     def domains(self, source: InteractionFile, target: InteractionFile) -> Domains:
         """Rows with a rating below ``liked`` are no choices; where there are no ratings all rows are."""
-        return _ratings(source, target, self.liked, self.split, self.cold_users)
+        return _ratings(source.model_dump_json(), target.model_dump_json(), self.liked, self.split, self.cold_users)
 
 
 @lru_cache(maxsize=4)
@@ -322,10 +322,8 @@ def _chosen_films(films: dict[str, Any], catalogue: np.ndarray, liked: float) ->
 
 
 @lru_cache(maxsize=2)
-def _ratings(
-    source: InteractionFile, target: InteractionFile, liked: float | None, split: str, cold_users: float
-) -> Domains:
-    there, here = read_both(source, target)
+def _ratings(source: str, target: str, liked: float | None, split: str, cold_users: float) -> Domains:
+    there, here = read_both(*map(InteractionFile.model_validate_json, (source, target)))
     return catalogues(_choices("source", there, liked), _choices("target", here, liked), split, cold_users)
 
 

@@ -1,0 +1,141 @@
+"""How a file was understood, for a person to see before it is believed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from tlcore.datasets.columns import Column
+    from tlcore.datasets.tables import Table
+
+LEFT_OUT = "left out"
+MOST_LABELS_SHOWN = 100
+SIGNS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", "::": "colons", " ": "blanks"}
+
+
+@dataclass(frozen=True)
+class ColumnLook:
+    """A column as it was understood.
+
+    Attributes
+    ----------
+    name : str
+    role : str
+        What it is for: label, feature, text, user, ..., or ``left out``.
+    kind : str
+        Number, boolean, category, text, date, list, empty.
+    missing : float
+        The share of its cells that are missing.
+    examples : tuple of str
+        Three values as they are written.
+    why : str
+        Why it is left out, or what is odd about it.
+    """
+
+    name: str
+    role: str
+    kind: str
+    missing: float
+    examples: tuple[str, ...]
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Look:
+    """A file as it was understood.
+
+    Attributes
+    ----------
+    file : str
+    facts : dict of str to str
+        Format, encoding, separator, rows and the like, those that there are.
+    columns : tuple of ColumnLook
+    labels : dict of str to int
+        How many examples have each label.
+    left_out : dict of str to int
+        How many rows, files or columns were left out or changed, and why.
+    proposed : dict of str to str
+        Fields that a person may want to set, such as a group, with what is proposed.
+    """
+
+    file: str
+    facts: dict[str, str]
+    columns: tuple[ColumnLook, ...] = ()
+    labels: dict[str, int] = field(default_factory=dict)
+    left_out: dict[str, int] = field(default_factory=dict)
+    proposed: dict[str, str] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the same as JSON can say it."""
+        return asdict(self)
+
+
+def look_at(
+    name: str,
+    table: Table,
+    roles: Mapping[str, Column],
+    labels: np.ndarray | None,
+    dropped: Mapping[str, int],
+    others: str = "feature",
+    reasons: Mapping[str, str] | None = None,
+    proposed: Mapping[str, str] | None = None,
+) -> Look:
+    """Return a table as it was understood.
+
+    Parameters
+    ----------
+    name : str
+    table : Table
+    roles : mapping of str to Column
+    labels : ndarray of str, shape (n,), or None
+    dropped : mapping of str to int
+    others : str
+        The role of columns without one of their own.
+    reasons : mapping of str to str
+        Columns that are left out besides, and why.
+    proposed : mapping of str to str
+    """
+    role_of = {column.name: role for role, column in roles.items()}
+    reasons = reasons or {}
+    seen = []
+    for column in table.columns:
+        role = role_of.get(column.name, LEFT_OUT if column.name in reasons else others)
+        odd, such = column.odd()
+        why = reasons.get(column.name, "")
+        if odd and role not in (LEFT_OUT, "not used"):
+            why = f"{odd} cells are no {column.kind}, such as {such!r}; counted as missing"
+        seen.append(ColumnLook(column.name, role, column.kind, column.share_missing, column.examples(), why))
+    seen += [ColumnLook(column, LEFT_OUT, "", 0.0, (), why) for column, why in table.left_out]
+    understood = table.understood
+    facts = {
+        "format": understood.form,
+        "encoding": understood.encoding,
+        "separator": SIGNS.get(understood.separator, understood.separator),
+        "decimal": {",": "comma", ".": "point"}.get(understood.decimal, ""),
+        "header": "first row" if understood.header else "none",
+        "skipped lines": str(understood.skipped or ""),
+        "sheet": understood.sheet,
+        "quotation marks": "" if understood.quoted else "signs like others",
+        "rows": f"{table.rows:,}",
+    }
+    return Look(
+        name,
+        {fact: said for fact, said in facts.items() if said},
+        tuple(seen),
+        counted(labels),
+        {why: count for why, count in dropped.items() if count},
+        dict(proposed or {}),
+    )
+
+
+def counted(labels: np.ndarray | Sequence[str] | None) -> dict[str, int]:
+    """Return how many examples have each label, the most frequent first."""
+    if labels is None:
+        return {}
+    counts = Counter(str(label) for label in np.asarray(labels).tolist() if label != "")
+    return dict(counts.most_common(MOST_LABELS_SHOWN))
