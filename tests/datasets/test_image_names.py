@@ -279,6 +279,11 @@ def test_nothing_is_proposed_where_each_has_one_picture():
     assert proposed_group([f"{'ab'[n % 2]}/patient{n}.png" for n in range(40)], ["a", "b"] * 20) == ""
 
 
+def test_a_class_by_another_name_is_no_group():
+    names = [f"{kind}/{kind}1_{n}.png" for kind in "abcd" for n in range(6)]
+    assert proposed_group(names, [name[0] for name in names]) == ""
+
+
 # --- What is in a file ---
 
 
