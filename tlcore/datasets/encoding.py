@@ -112,8 +112,10 @@ def decoded(content: bytes, encoding: str = "") -> Decoded:
     return _read_as(content, encoding_of(lines))
 
 
-def encoding_of(samples: Sequence[bytes]) -> str:
+def encoding_of(samples: Sequence[bytes], western: Sequence[str] = (WESTERN,)) -> str:
     """Return the encoding that all these lines, or names, fit best.
+
+    ``western`` are the encodings in which Western words are looked for, in this order.
 
     Words of Western languages are known by where their accents stand: next to plain letters, as they hardly ever do
     where two bytes make a sign. All others are told apart by chardet, which knows what is common in which language; of
@@ -128,10 +130,12 @@ def encoding_of(samples: Sequence[bytes]) -> str:
         read = {cell for cell in cells if _reads(cell, name)}
         if sum(cells[cell] for cell in read) >= (1 - DAMAGED) * cells.total():
             possible[name] = read
+    for name in western:
+        read = {cell for cell in cells if _reads(cell, name)}
+        if len(read) >= (1 - DAMAGED) * len(cells) and _looks_western(cell.decode(name) for cell in read):
+            return name
     if not possible:
         return "latin-1"
-    if WESTERN in possible and _looks_western(cell.decode(WESTERN) for cell in possible[WESTERN]):
-        return WESTERN
     common = [cell for cell in cells if all(cell in read for read in possible.values())]
     return _likeliest(b"\n".join(common), [*possible])
 

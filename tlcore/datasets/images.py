@@ -13,7 +13,6 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from hashlib import sha256 as digest_of
@@ -22,8 +21,11 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
+from pydantic import Field
 
 from tlcore.artefacts import kept_array
+from tlcore.datasets.encoding import encoding_of
+from tlcore.datasets.folders import classes_of, groups_of
 from tlcore.datasets.own import LARGEST, OwnFile
 from tlcore.errors import SpecificationError
 
@@ -33,12 +35,13 @@ if TYPE_CHECKING:
 Picture = bytes | np.ndarray
 """A file's bytes, or pixels (height, width) or (height, width, 3) as uint8."""
 Fit = Literal["squash", "crop"]
-ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
-FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
+ENDINGS = (
+    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".pjpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm",
+    ".heic", ".heif", ".avif",
+)  # fmt: skip
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "AVIF")
 """What a file may be inside, whatever it is called: some others are programs, which their reader would run."""
 PACKED = (".zip", ".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz")
-PARTS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing"})
-"""Folders that say which part of a data set they are, not which class."""
 MOST, MOST_FILES, MOST_LABELS = 50_000, 200_000, 1000
 """Pictures of a domain, files beside and among them, classes."""
 MOST_BYTES, MOST_TOGETHER = 64 * 2**20, 2 * LARGEST
@@ -48,6 +51,12 @@ MOST_PIXELS = 80_000_000
 THREADS = min(8, os.cpu_count() or 1)
 """Each may hold one unpacked picture of the largest size."""
 UTF_8 = 0x800
+UNICODE_PATH = 0x7075
+"""What Info-ZIP calls the field in which it says a name again, in UTF-8."""
+DOS = ("cp1252", "cp850")
+"""In which Western systems write names into archives."""
+WHITES = (1023.0, 4095.0, 65535.0)
+"""The largest values of cameras and scanners of 10, 12 and 16 bits."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +76,7 @@ class LabelledImages:
         A digest of each; those of equal pictures are equal.
     dropped : dict of str to int
         How many files were left out, and why: ``other`` (no picture by its name), ``link`` (leads out of the folder),
-        ``empty``, ``huge``, ``corrupt``.
+        ``empty``, ``huge``, ``corrupt``, ``beside`` (in a folder next to those that are parts of a data set).
     parts : tuple of LabelledImages
         What it was joined from, so that the pixels of each can be kept whatever it meets.
     groups : ndarray of str, shape (n,), or None
@@ -119,7 +128,18 @@ class LabelledImages:
             sums,
             dict(Counter(one.dropped) + Counter(other.dropped)),
             tuple(part for whole in (one, other) for part in whole.parts or (whole,) if len(part)),
+            _groups_together(one, other),
         )
+
+
+def _groups_together(one: LabelledImages, other: LabelledImages) -> np.ndarray | None:
+    """Return the groups of both; a picture of which it is not known belongs to itself."""
+    if one.groups is None and other.groups is None:
+        return None
+    alone = [np.array([f"{number} {name}" for number, name in enumerate(each.names)], str) for each in (one, other)]
+    return np.concatenate(
+        [own if each.groups is None else each.groups for each, own in zip((one, other), alone, strict=True)]
+    )
 
 
 def _bytes(picture: Picture) -> bytes:
@@ -149,7 +169,7 @@ def pixels(images: LabelledImages, size: int, fit: Fit) -> np.ndarray:
     shape = (len(images), size, size, 3)
     if not len(images):
         return np.zeros(shape, np.uint8)  # nothing cannot be mapped
-    return kept_array(("pixels", images.checksum, size, fit, PIL.__version__, 2), shape, decode)
+    return kept_array(("pixels", images.checksum, size, fit, PIL.__version__, 3), shape, decode)
 
 
 def resized(picture: Picture, size: int, fit: Fit) -> np.ndarray:
@@ -162,24 +182,66 @@ def resized(picture: Picture, size: int, fit: Fit) -> np.ndarray:
     return np.asarray(image.resize((size, size), Image.Resampling.BICUBIC))
 
 
+def _opened(picture: bytes) -> Image:
+    """Return a picture of which the head alone was read."""
+    from PIL import Image
+
+    if picture[4:8] == b"ftyp" and b"avif" not in picture[8:64]:
+        from pillow_heif import register_heif_opener
+
+        register_heif_opener()
+        return Image.open(BytesIO(picture), formats=("HEIF",))
+    return Image.open(BytesIO(picture), formats=FORMATS)
+
+
 def _decoded(picture: bytes, size: int) -> Image:
     """Return what is in a file, or its first frame, in colour and the right way up, at least about twice this size."""
     from PIL import Image, ImageOps
 
-    with Image.open(BytesIO(picture), formats=FORMATS) as opened:  # reads its head alone
+    with _opened(picture) as opened:
         if opened.width * opened.height > MOST_PIXELS:
             raise Image.DecompressionBombError
         opened.draft(None, (2 * size, 2 * size))  # a JPEG of many pixels is decoded at a fraction of them
-        return _in_colour(ImageOps.exif_transpose(opened), opened.format)
+        return _in_colour(ImageOps.exif_transpose(opened), opened.format, _said_white(opened))
 
 
-def _in_colour(image: Image, form: str | None) -> Image:
+def _brightest(picture: bytes) -> float:
+    """Return the largest value of grey of 16 bits that does not say what white is; 0 of all others.
+
+    A PNG that says how many bits of its samples count (sBIT) has them scaled to 16, as the standard wants it, or its
+    values show that they are not.
+    """
+    with _opened(picture) as opened:
+        if not opened.mode.startswith("I;16") or _said_white(opened):
+            return 0.0
+        return max(1.0, float(np.asarray(opened).max()))
+
+
+def _said_white(image: Image) -> float | None:
+    """Return what white is in a TIFF that says so."""
+    tags = getattr(image, "tag_v2", {})
+    largest = tags.get(281, (0,))
+    largest = float(largest[0] if isinstance(largest, tuple) else largest)
+    bits = tags.get(258, (16,))[0]
+    return largest if 255 < largest < 65535 else 2.0**bits - 1 if 8 < bits < 16 else None
+
+
+def _in_grey(picture: bytes, white: float) -> np.ndarray:
+    """Return grey of 16 bits as uint8, the right way up."""
+    from PIL import ImageOps
+
+    with _opened(picture) as opened:
+        return _eight_bits(np.asarray(ImageOps.exif_transpose(opened), np.float32), white)
+
+
+def _in_colour(image: Image, form: str | None, white: float | None) -> Image:
     from PIL import Image as pillow
 
     if image.mode.startswith(("I", "F")):
-        # A 16-bit file says what white is, and so does Pillow of a PGM; of the rest only the values tell.
+        # Of 16 bits white is the largest, if nothing says otherwise, and so it is of a PGM, that Pillow scales; of the
+        # rest only the values tell.
         known = image.mode.startswith("I;16") or (image.mode == "I" and form == "PPM")
-        image = pillow.fromarray(_eight_bits(np.asarray(image, np.float32), 65535.0 if known else None))
+        image = pillow.fromarray(_eight_bits(np.asarray(image, np.float32), (white or 65535.0) if known else None))
     if image.mode in ("RGBA", "RGBa", "LA", "PA") or "transparency" in image.info:
         above = image.convert("RGBA")
         return pillow.alpha_composite(pillow.new("RGBA", above.size, "white"), above).convert("RGB")
@@ -199,11 +261,25 @@ def _eight_bits(values: np.ndarray, white: float | None) -> np.ndarray:
 class ImageFolder(OwnFile):
     """Pictures in a folder for each class: a .zip, or a folder here.
 
-    PNG, JPEG, BMP, GIF, TIFF, WebP; of any size, in colour, grey or CMYK. Folders called train and test, with the same
-    classes in each, are read as one.
+    PNG, JPEG, BMP, GIF, TIFF, WebP, HEIC, AVIF; of any size, in colour, grey or CMYK. Folders called train and test, or
+    training_set, val2017, seg_test, are parts of one data set; pictures in a folder beside them are left out.
+
+    Grey of 16 bits does not say what white is, and many cameras have 10 or 12: it is the next of 1023, 4095 and 65535
+    above the largest value in the whole folder, so that a picture that is darker than the next one stays so.
     """
 
     allowed: ClassVar[str] = "a folder, a .zip, or an https address of one"
+    classes: str = Field(
+        "",
+        pattern="^([1-9][0-9]?)?$",
+        description="Which folder in the path is the class, 1 the first; empty: the first that tells pictures apart "
+        "and is no part of a data set.",
+    )
+    group: str = Field(
+        "",
+        description="Which pictures belong together (a patient, a machine), so that none is learned from while another "
+        "is scored: which folder in the path, 1 the first, or an expression such as patient(\\d+); empty: none.",
+    )
 
     def pinned(self) -> Self:
         """Return the same with an absolute path and a checksum of every file in it.
@@ -223,10 +299,11 @@ class ImageFolder(OwnFile):
         Raises
         ------
         SpecificationError
-            If there is none, or the archive is not safe to read.
+            If there is none, the archive is not safe to read, or ``classes`` or ``group`` is not in the paths.
         """
         pinned = self.pinned()
-        return _read(pinned.path, pinned.sha256)
+        found = _read(pinned.path, pinned.sha256, pinned.classes)
+        return replace(found, groups=groups_of(pinned.name, found.names, self.group)) if self.group else found
 
     def labels(self) -> tuple[str, ...]:
         """Return the names of the class folders."""
@@ -246,7 +323,7 @@ class _File:
 
 
 @lru_cache(maxsize=4)
-def _read(path: str, checksum: str) -> LabelledImages:
+def _read(path: str, checksum: str, level: str) -> LabelledImages:
     from PIL.Image import DecompressionBombWarning
 
     place = Path(path)
@@ -257,33 +334,46 @@ def _read(path: str, checksum: str) -> LabelledImages:
     pictures = [file for file, reason in zip(files, reasons, strict=True) if not reason]
     if len(pictures) > MOST:
         raise SpecificationError(f"path: {name!r} holds {len(pictures):,} pictures. Allowed: up to {MOST:,}.")
-    classes = _classes(name, [file.name for file in pictures])
+    found = classes_of(name, [file.name for file in pictures], level)
+    pictures = [file for file, label in zip(pictures, found, strict=True) if label is not None]
+    classes = [label for label in found if label is not None]
+    dropped.update({"beside": len(found) - len(classes)} if len(found) > len(classes) else {})
     if len(set(classes)) > MOST_LABELS:
         raise SpecificationError(
             f"path: {name!r} has {len(set(classes)):,} class folders, such as {classes[0]!r}. Allowed: up to "
             f"{MOST_LABELS:,}."
         )
 
-    def look(file: _File) -> tuple[str, bytes]:
+    def look(file: _File) -> tuple[str, bytes, float]:
         picture = file.read()
-        return _unreadable(picture), digest_of(picture).digest()
+        reason = _unreadable(picture)
+        return reason, digest_of(picture).digest(), 0.0 if reason else _brightest(picture)
 
     with warnings.catch_warnings(), ThreadPoolExecutor(THREADS) as threads:
         warnings.simplefilter("error", DecompressionBombWarning)
         seen = [*threads.map(look, pictures)]
-    dropped.update(reason for reason, _ in seen if reason)
-    kept = [number for number, (reason, _) in enumerate(seen) if not reason]
+    dropped.update(reason for reason, _, _ in seen if reason)
+    kept = [number for number, (reason, _, _) in enumerate(seen) if not reason]
     if not kept:
         holds = ", ".join(f"{count} {reason}" for reason, count in dropped.items()) or "nothing"
         raise SpecificationError(f"path: {name!r} has no picture that can be read; it holds {holds}.")
-    sums = [seen[number][1] for number in kept]
+    brightest = max(seen[number][2] for number in kept)
+    white = next(usual for usual in WHITES if brightest <= usual)
 
-    def opened(number: int) -> bytes:
+    def content_of(number: int) -> bytes:
+        """Return what tells the picture from others: the same file is another one where white is."""
+        _, content, bright = seen[number]
+        return digest_of(content + str(white).encode()).digest() if bright and white < WHITES[-1] else content
+
+    sums = [content_of(number) for number in kept]
+
+    def opened(number: int) -> Picture:
         file = pictures[kept[number]]
         picture = file.read()
-        if digest_of(picture).digest() != sums[number]:
+        _, content, bright = seen[kept[number]]
+        if digest_of(picture).digest() != content:
             raise SpecificationError(f"path: {file.name!r} in {name!r} has changed since it was first read.")
-        return picture
+        return _in_grey(picture, white) if bright and white < WHITES[-1] else picture
 
     return LabelledImages(
         [pictures[number].name for number in kept],
@@ -319,26 +409,6 @@ def _unreadable(picture: bytes) -> str:
     return ""
 
 
-def _classes(name: str, members: list[str]) -> list[str]:
-    """Return the class of each picture: the first folder that is not the same for all, nor a part of a data set."""
-    folders = [PurePosixPath(member).parts[:-1] for member in members]
-    loose = [not parts for parts in folders]
-    while folders and not any(loose):
-        first = {parts[0] for parts in folders}
-        are_parts = {folder.lower() for folder in first} <= PARTS
-        around_all = len(first) == 1 and any(len(parts) > 1 for parts in folders)
-        if not (are_parts or around_all):
-            break
-        folders = [parts[1:] for parts in folders]
-        loose = [not parts for parts in folders]
-    if any(loose):
-        raise SpecificationError(
-            f"path: {name!r} has pictures in no class folder, such as {members[loose.index(True)]!r}; put each into a "
-            "folder with the name of its class."
-        )
-    return [parts[0] for parts in folders]
-
-
 def _hidden(member: str) -> bool:
     return any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(member).parts)
 
@@ -365,8 +435,7 @@ def _in_archive(path: str, checksum: str) -> list[_File]:
         ) from None
     _refuse_too_much(name, len(entries), sum(info.file_size for info in entries))
     found: dict[str, _File] = {}
-    for info in entries:
-        member = _name_in_archive(info)
+    for info, member in zip(entries, _names_in(entries), strict=True):
         if member.startswith("/") or ".." in member.split("/") or re.match("[A-Za-z]:", member):
             raise SpecificationError(f"path: {name!r} holds {member!r}, which leads out of the archive.")
         if member.endswith("/") or _hidden(member):
@@ -379,12 +448,33 @@ def _in_archive(path: str, checksum: str) -> list[_File]:
     return [found[member] for member in sorted(found)]
 
 
-def _name_in_archive(info: zipfile.ZipInfo) -> str:
-    member = info.filename
-    if not info.flag_bits & UTF_8:
-        with suppress(UnicodeError):  # macOS writes UTF-8 and does not say so
-            member = member.encode("cp437").decode()
-    return unicodedata.normalize("NFC", member.replace("\\", "/"))
+def _names_in(entries: Sequence[zipfile.ZipInfo]) -> list[str]:
+    """Return what the files of an archive are called, folders apart by a slash.
+
+    What is not marked as UTF-8 Python reads in the first code page of DOS. Such names are in the one that its system
+    had: UTF-8 on macOS, else whichever they all fit best. Only then it is known which backslash stands between folders,
+    and which is half of a sign.
+    """
+    unmarked = [info.orig_filename.encode("cp437") for info in entries if not info.flag_bits & UTF_8]
+    encoding = encoding_of(unmarked, DOS)
+    names = []
+    for info in entries:
+        name = info.orig_filename
+        if not info.flag_bits & UTF_8:
+            raw = name.encode("cp437")
+            name = _said_again(info.extra, raw) or raw.decode(encoding, "replace")
+        names.append(unicodedata.normalize("NFC", name.split("\0")[0].replace("\\", "/")))
+    return names
+
+
+def _said_again(extra: bytes, name: bytes) -> str:
+    """Return the name in UTF-8 that Info-ZIP puts beside another; empty if there is none, or it is of a former name."""
+    while len(extra) >= 4:
+        kind, size = struct.unpack_from("<HH", extra)
+        field, extra = extra[4 : 4 + size], extra[4 + size :]
+        if kind == UNICODE_PATH and field[:1] == b"\1" and field[1:5] == struct.pack("<I", zlib.crc32(name)):
+            return field[5:].decode("utf-8", "replace")
+    return ""
 
 
 @lru_cache(maxsize=4)
