@@ -25,8 +25,9 @@ from pydantic import Field
 
 from tlcore.artefacts import kept_array
 from tlcore.datasets.encoding import encoding_of
-from tlcore.datasets.folders import classes_of, groups_of
-from tlcore.datasets.own import LARGEST, OwnFile
+from tlcore.datasets.folders import classes_of, groups_of, proposed_group
+from tlcore.datasets.look import Look, counted
+from tlcore.datasets.own import LARGEST, LabelledFile
 from tlcore.errors import SpecificationError
 
 if TYPE_CHECKING:
@@ -258,7 +259,7 @@ def _eight_bits(values: np.ndarray, white: float | None) -> np.ndarray:
     return ((values - low) * (255 / (white - low))).clip(0, 255).round().astype(np.uint8)
 
 
-class ImageFolder(OwnFile):
+class ImageFolder(LabelledFile):
     """Pictures in a folder for each class: a .zip, or a folder here.
 
     PNG, JPEG, BMP, GIF, TIFF, WebP, HEIC, AVIF; of any size, in colour, grey or CMYK. Folders called train and test, or
@@ -303,11 +304,27 @@ class ImageFolder(OwnFile):
         """
         pinned = self.pinned()
         found = _read(pinned.path, pinned.sha256, pinned.classes)
-        return replace(found, groups=groups_of(pinned.name, found.names, self.group)) if self.group else found
+        if self.group:
+            found = replace(found, groups=groups_of(pinned.name, found.names, self.group))
+        if not self.rename:
+            return found
+        labels = self.renamed(found.labels)
+        return replace(found, labels=labels)[labels != ""]
 
     def labels(self) -> tuple[str, ...]:
-        """Return the names of the class folders."""
+        """Return the names of the classes, as they are called here."""
         return tuple(np.unique(self.read().labels).tolist())
+
+    def look(self) -> Look:
+        """Return how the pictures are understood."""
+        found = self.read()
+        facts = {"format": "pictures", "pictures": f"{len(found):,}"}
+        if found.groups is not None:
+            facts["groups"] = f"{len(np.unique(found.groups)):,}"
+        group = "" if self.group else proposed_group(found.names, found.labels.tolist())
+        proposed = {"group": group} if group else {}
+        left_out = {why: count for why, count in found.dropped.items() if count}
+        return Look(self.name, facts, (), counted(found.labels), left_out, proposed)
 
 
 @dataclass(frozen=True)

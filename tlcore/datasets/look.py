@@ -112,12 +112,13 @@ def look_at(
         seen.append(ColumnLook(column.name, role, column.kind, column.share_missing, column.examples(), why))
     seen += [ColumnLook(column, LEFT_OUT, "", 0.0, (), why) for column, why in table.left_out]
     understood = table.understood
+    written = "separated" if understood.separator or understood.sheet else ""
     facts = {
         "format": understood.form,
         "encoding": understood.encoding,
         "separator": SIGNS.get(understood.separator, understood.separator),
         "decimal": {",": "comma", ".": "point"}.get(understood.decimal, ""),
-        "header": "first row" if understood.header else "none",
+        "header": written and ("first row" if understood.header else "none"),
         "skipped lines": str(understood.skipped or ""),
         "sheet": understood.sheet,
         "quotation marks": "" if understood.quoted else "signs like others",

@@ -17,6 +17,8 @@ from tlcore.errors import SpecificationError
 if TYPE_CHECKING:
     import numpy as np
 
+    from tlcore.datasets.look import Look
+
 LARGEST = 2 * 2**30
 """Bytes that a file may have, unpacked."""
 HUB = "hf://datasets/"
@@ -75,6 +77,10 @@ class OwnFile(BaseModel):
 
     def read(self) -> Any:
         """Return what is in it."""
+        raise NotImplementedError
+
+    def look(self) -> Look:
+        """Return how it is understood, for a person to see before it is believed."""
         raise NotImplementedError
 
     def labels(self) -> tuple[str, ...]:
