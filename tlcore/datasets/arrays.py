@@ -94,8 +94,15 @@ def _variable(file: Any, value: Any) -> Any:
     return array
 
 
-def of_svmlight(name: str, content: bytes) -> tuple[csr_matrix, np.ndarray, int | None] | None:
-    """Return rows whose columns count from 0, labels, and the first index that is there; None if it is no svmlight.
+def is_svmlight(start: bytes) -> bool:
+    """Whether the first lines of a file are rows of svmlight: a label, and numbers with their index."""
+    lines = [line for line in start[:20_000].splitlines()[:6] if line.strip() and not line.lstrip().startswith(b"#")]
+    lines = lines[:-1] if len(lines) > 1 else lines  # the last one may be cut
+    return bool(lines) and all(map(_SVMLIGHT.fullmatch, lines)) and any(b":" in line for line in lines)
+
+
+def of_svmlight(name: str, content: bytes) -> tuple[csr_matrix, np.ndarray, int | None]:
+    """Return rows whose columns count from 0, labels, and the first index that is there.
 
     Raises
     ------
@@ -105,14 +112,12 @@ def of_svmlight(name: str, content: bytes) -> tuple[csr_matrix, np.ndarray, int 
     from scipy.sparse import csr_matrix
     from sklearn.datasets import load_svmlight_file
 
-    lines = [line for line in content[:20_000].splitlines()[:6] if line.strip() and not line.lstrip().startswith(b"#")]
-    lines = lines[:5] if len(lines) > 1 else lines
-    if not lines or not all(_SVMLIGHT.fullmatch(line) for line in lines[:4]) or not any(b":" in line for line in lines):
-        return None
     try:
-        found, labels = load_svmlight_file(BytesIO(content.lstrip(b"\xef\xbb\xbf")), zero_based=True)
+        found, labels = load_svmlight_file(BytesIO(content.removeprefix(b"\xef\xbb\xbf")), zero_based=True)
     except (ValueError, OverflowError) as error:
         raise SpecificationError(f"path: {name!r} is not svmlight: {' '.join(str(error).split())}.") from None
+    if found.shape[1] > 2**31:
+        raise SpecificationError(f"path: {name!r} has the index {found.shape[1] - 1}. Allowed: below {2**31:,}.")
     # scikit-learn's sparse routines refuse the 64-bit indices that its own reader gives.
     narrow = csr_matrix((found.data, found.indices.astype(np.int32), found.indptr.astype(np.int32)), found.shape)
     return narrow, labels, int(narrow.indices.min()) if len(narrow.indices) else None

@@ -9,6 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from tlcore.datasets.columns import name_of
 from tlcore.datasets.numerals import numbers_in
 
@@ -100,8 +102,8 @@ def dialect_of(content: bytes, separator: str = "", header: bool | None = None, 
         separator = _blanks(table)
     if not separator:
         raise ValueError(f"its first line, {table[0][:60]!r}, has one column")
-    if quoted and '"' in "".join(table[:1000]) + content[-LOOKED_AT:].decode("utf-8", "replace"):
-        quoted = not _quotes_are_signs(content, separator)
+    if quoted and '"' in "".join(table):
+        quoted = not quotes_are_signs("\n".join(table).encode(), separator)
     rows = cells_of(table[:200], separator, quoted)
     if header is None:
         header = has_header(rows[0], rows[1:], usual)
@@ -190,26 +192,30 @@ def _blanks(lines: Sequence[str]) -> str:
     return " " if sum(_is_number(cell) for cell in cells) >= 0.5 * len(cells) else ""
 
 
-def _quotes_are_signs(content: bytes, separator: str) -> bool:
+def quotes_are_signs(content: bytes, separator: str) -> bool:
     """Whether all lines have the same number of cells without quoting, and quotations open and never end.
 
     Then a quotation mark is a sign like others, and reading it as quoting would join rows.
     """
-    sign = separator.encode()
     if separator == " ":
         return False
-    lines = [line for line in content.splitlines() if line.strip()]
-    many = lines[len(lines) // 2].count(sign)
-    if not many or any(line.count(sign) != many for line in lines):
-        return False
+    sign, content = separator.encode(), content.strip(b"\r\n") + b"\n"
+    first = content.index(b"\n") if b"\n" in content else len(content)
+    many = content[:first].count(sign)
+    if not many or content.count(sign) != many * content.count(b"\n"):
+        return False  # as there are separators in quotes
+    signs = np.frombuffer(content, np.uint8)
+    ends = np.flatnonzero(signs == ord("\n"))
+    on_line = np.bincount(np.searchsorted(ends, np.flatnonzero(signs == ord('"'))), minlength=len(ends))
     opened = closed = 0
-    for line in lines:
-        if b'"' in line:
-            for cell in line.split(sign):
-                cell = cell.strip()
-                odd = cell.count(b'"') % 2
-                opened += odd and cell[:1] == b'"'
-                closed += odd and cell[:1] != b'"' and cell[-1:] == b'"'
+    for place in np.flatnonzero(on_line % 2).tolist():
+        line = content[ends[place - 1] + 1 if place else 0 : ends[place]]
+        if line.count(sign) != many:
+            return False
+        for cell in map(bytes.strip, line.split(sign)):
+            odd = cell.count(b'"') % 2
+            opened += odd and cell[:1] == b'"'
+            closed += odd and cell[:1] != b'"' and cell[-1:] == b'"'
     return opened > 0 and not closed  # one that is closed further on has a line end inside
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from pydantic import Field
 
-from tlcore.datasets.arrays import ARRAYS, arrays_of, of_svmlight
+from tlcore.datasets.arrays import ARRAYS, arrays_of, is_svmlight, of_svmlight
 from tlcore.datasets.columns import GROUP_NAMES, LABEL_NAMES, MOST_CATEGORIES, TIME_NAMES, Column, name_of
 from tlcore.datasets.look import Look, counted, look_at
 from tlcore.datasets.own import LabelledFile
@@ -97,8 +98,8 @@ class FeatureFile(TableFile, LabelledFile):
         """
         if self.label or not other.label or other.label == NONE:
             return self
-        content = self.content(prefer=self.members)
-        if content.startswith(ARRAYS):
+        start = self.beginning(prefer=self.members)
+        if start.startswith(ARRAYS) or is_svmlight(start):
             return self
         names = self.table().names
         if other.label in names:
@@ -170,11 +171,11 @@ def proposed_group(table: Table, roles: dict[str, Column]) -> dict[str, str]:
 @lru_cache(maxsize=4)
 def _read(told: str) -> FeatureTable:
     file = FeatureFile.model_validate_json(told)
-    content = file.content(prefer=file.members)
-    if content.startswith(ARRAYS) and (arrays := arrays_of(file.name, content)) is not None:
+    start = file.beginning(prefer=file.members)
+    if start.startswith(ARRAYS) and (arrays := arrays_of(file.name, file.content(prefer=file.members))) is not None:
         table = _of_keys(file, arrays)
-    elif (found := of_svmlight(file.name, content)) is not None:
-        rows, labels, first = found
+    elif is_svmlight(start):
+        rows, labels, first = of_svmlight(file.name, file.content(prefer=file.members))
         _finite(file, rows.data[None])
         table = FeatureTable(rows, _labels(labels), first=first)
     else:
@@ -254,6 +255,9 @@ def _labels(values: np.ndarray) -> np.ndarray:
 def _of_columns(file: FeatureFile) -> FeatureTable:
     """Return the table of a file with columns: the label's, and all others as features."""
     table = file.table()
+    with ThreadPoolExecutor() as threads:  # casting lets go of Python's lock
+        for _ in threads.map(lambda column: column.plain, table.columns):
+            pass
     roles = file.roles(table)
     columns, reasons = file.features(table)
     features: list[Column] = []

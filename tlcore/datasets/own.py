@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 LARGEST = 2 * 2**30
 """Bytes that a file may have, unpacked."""
+BEGINNING = 2**16
+"""Bytes by which a file's format is told."""
 HUB = "hf://datasets/"
 """How the address of a data set on Hugging Face's hub begins."""
 
@@ -78,6 +80,14 @@ class OwnFile(BaseModel):
     def read(self) -> Any:
         """Return what is in it."""
         raise NotImplementedError
+
+    def beginning(self, prefer: tuple[str, ...] = ()) -> bytes:
+        """Return the first bytes of what `content` returns, without reading all of a file that is not packed."""
+        from tlcore.datasets.unpacking import may_be_packed
+
+        with Path(self.pinned().path).open("rb") as file:
+            start = file.read(BEGINNING)
+        return self.content(prefer)[:BEGINNING] if may_be_packed(start) else start
 
     def look(self) -> Look:
         """Return how it is understood, for a person to see before it is believed."""

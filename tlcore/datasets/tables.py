@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, field_validator
 
 from tlcore.datasets.columns import KINDS, Column, Kind
-from tlcore.datasets.dialect import SEPARATORS, Dialect, cells_of, dialect_of, has_header, plain_name
+from tlcore.datasets.dialect import SEPARATORS, Dialect, cells_of, dialect_of, has_header, plain_name, quotes_are_signs
 from tlcore.datasets.encoding import decoded
 from tlcore.datasets.numerals import Decimal, decimal_of
 from tlcore.datasets.own import OwnFile, mapping
@@ -245,7 +245,9 @@ def _table(
         if start.startswith(("{", "[")):
             cells = _json(read.text)
             return _finished(cells, Understood("JSON", read.encoding), dropped)
-        return _separated(read.text, read.encoding, separator, named, usual, dropped)
+        as_it_is = read.encoding == "utf-8" and not read.misread and not content.startswith(b"\xef\xbb\xbf")
+        written = content if as_it_is else read.text.encode("utf-8", "replace")
+        return _separated(written, read.encoding, separator, named, usual, dropped)
     except (ValueError, OSError, ArithmeticError, TypeError, RecursionError) as error:
         if isinstance(error, SpecificationError):
             raise
@@ -388,10 +390,9 @@ def _workbook(content: bytes, sheet: str, header: bool | None, usual: Collection
 
 
 def _separated(
-    text: str, encoding: str, separator: str, header: bool | None, usual: Collection[str], dropped: dict[str, int]
+    content: bytes, encoding: str, separator: str, header: bool | None, usual: Collection[str], dropped: dict[str, int]
 ) -> Table:
     """Return a table of strings from what stands between separators."""
-    content = text.encode("utf-8", "surrogatepass") if text else b""
     dialect = dialect_of(content, separator, header, usual)
     names, columns, faults = _parsed(content, dialect)
     decimal = _decimal(columns, dialect.separator)
@@ -403,9 +404,6 @@ def _separated(
 
 def _parsed(content: bytes, dialect: Dialect) -> tuple[list[str], list[pa.ChunkedArray], dict[str, int]]:
     """Return names and cells of all columns, and how many rows were short, broken or swallowed."""
-    import pyarrow as pa
-    import pyarrow.csv
-
     first = list(dialect.first)
     names = [name.strip() for name in first] if dialect.header else [str(place) for place in range(len(first))]
     above = dialect.skipped + dialect.header
@@ -417,36 +415,44 @@ def _parsed(content: bytes, dialect: Dialect) -> tuple[list[str], list[pa.Chunke
         content, separator = content.replace(b"::", b"\x1f"), "\x1f"
     quoted = dialect.quoted and b'"' in content
     simple = len(separator) == 1 and separator.isascii() and not (dialect.header and "\n" in "".join(first))
-    broken: list[int] = []
-
-    def odd(_row: Any) -> str:
-        broken.append(1)
-        return "skip"
-
     if simple:
-        try:
-            table = pyarrow.csv.read_csv(
-                _buffer(content),
-                pyarrow.csv.ReadOptions(
-                    column_names=[str(place) for place in range(len(names))], skip_rows=above, block_size=2**22
-                ),
-                pyarrow.csv.ParseOptions(
-                    delimiter=separator,
-                    quote_char='"' if quoted else False,
-                    newlines_in_values=quoted,
-                    invalid_row_handler=odd,
-                ),
-                pyarrow.csv.ConvertOptions(
-                    column_types={str(place): pa.string() for place in range(len(names))}, strings_can_be_null=False
-                ),
-            )
-        except pa.ArrowInvalid:
-            broken.append(1)
-        else:
-            if not broken:
-                columns = list(table.columns)
-                return names, columns, {"swallowed": _swallowed(columns, separator, len(names)) if quoted else 0}
+        columns = _cells(content, separator, len(names), above, quoted, across_lines=False)
+        if columns is not None and len(columns[0]) == _lines(content, above):
+            return names, columns, {}
+        if quoted and quotes_are_signs(content, separator):  # further down than the dialect was looked at
+            return _parsed(content, replace(dialect, quoted=False))
+        if quoted:
+            columns = _cells(content, separator, len(names), above, quoted, across_lines=True)
+        if columns is not None:
+            return names, columns, {"swallowed": _swallowed(columns, separator, len(names)) if quoted else 0}
     return _parsed_by_row(content, dialect, separator, names, above)
+
+
+def _cells(
+    content: bytes, separator: str, many: int, above: int, quoted: bool, across_lines: bool
+) -> list[pa.ChunkedArray] | None:
+    """Return so many columns of strings; None where a row has more or fewer cells."""
+    import pyarrow as pa
+    import pyarrow.csv
+
+    names = [str(place) for place in range(many)]
+    try:
+        table = pyarrow.csv.read_csv(
+            _buffer(content),
+            pyarrow.csv.ReadOptions(column_names=names, skip_rows=above, block_size=2**22),
+            pyarrow.csv.ParseOptions(
+                delimiter=separator, quote_char='"' if quoted else False, newlines_in_values=across_lines
+            ),
+            pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False),
+        )
+    except pa.ArrowInvalid:
+        return None
+    return list(table.columns)
+
+
+def _lines(content: bytes, above: int) -> int:
+    """Return how many lines there are below the header; as many rows say that no cell has a line end inside."""
+    return content.count(b"\n") + (not content.endswith(b"\n")) - above
 
 
 def _parsed_by_row(

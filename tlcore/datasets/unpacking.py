@@ -74,6 +74,11 @@ def unpacked(place: Path, prefer: Sequence[str], largest: int) -> bytes:
     raise ValueError("is packed more than three times; unpack it")
 
 
+def may_be_packed(start: bytes) -> bool:
+    """Whether a file that begins so is packed, or an archive."""
+    return start.startswith((*_ZIP, *ARCHIVES, b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0")) or start[257:262] == b"ustar"
+
+
 def _once(content: bytes, prefer: Sequence[str], largest: int) -> bytes | None:
     """Return what is packed in something, None if it is not packed."""
     import bz2
