@@ -12,7 +12,7 @@ from tlcore.errors import SpecificationError
 from tlcore.experiment import Experiment
 from tlcore.methods import METHODS
 from tlcore.scenarios import SCENARIOS
-from tlcore.scenarios.recommendation import catalogues
+from tlcore.scenarios.recommendation import _choices, catalogues
 from tlcore.trial import execute
 
 CHOICES = st.sets(st.tuples(st.sampled_from("pqrstu"), st.sampled_from("abcdefgh")), min_size=1, max_size=25)
@@ -146,6 +146,31 @@ def test_own_tables_run_from_end_to_end(fields):
     recall = {trial.method.name: execute(trial).metrics["recall@5"] for trial in experiment.trials()}
     assert recall["cmf"] > recall["popularity"] + 0.1
     assert experiment.domains().facts["source_not_liked"] == 30
+
+
+@pytest.mark.parametrize(
+    ("ratings", "chosen"),
+    [
+        ([0, 0, 0, 0, 0, 1, 0, 1], [5, 7]),  # clicks: the median is 0
+        ([1, 1, 1, 1, 1, 1, 0, 1], [0, 1, 2, 3, 4, 5, 7]),
+        ([4, 5, 4, 4, 4, 4, 4, 4], [1]),
+        ([1, 1, 1, 1, 1, 1, 1, 1], range(8)),
+        ([0, 0, 0, 0, 0, 0, 0, 0], range(8)),
+        ([1, 2, 3, 4, 5, 5, 5, 1], [3, 4, 5, 6]),  # of more than two the median, here 3.5
+        ([0, 0, 0, 0, 0, 7, 9, 5], range(8)),  # Book-Crossing's 0 is a choice without a rating
+    ],
+)
+def test_of_two_different_ratings_the_larger_is_a_choice(ratings, chosen):
+    items = np.array([f"i{i}" for i in range(8)])
+    both = Interactions(
+        np.arange(8), np.arange(8), items, items, np.array(ratings, np.float32), None, items, {"duplicates": 2}
+    )
+    table = _choices("target", both, None)
+    assert [str(table.users[user]) for user in table.user] == [f"i{i}" for i in chosen]
+    assert table.item.tolist() == [*chosen]
+    assert table.dropped == {"duplicates": 2, "not_liked": 8 - len([*chosen])}
+    liked = _choices("target", both, float(max(ratings)))
+    assert len(liked) == ratings.count(max(ratings))
 
 
 def test_a_checked_experiment_is_pinned_and_can_be_written_down(fields, tmp_path):
