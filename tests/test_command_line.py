@@ -157,6 +157,21 @@ def test_what_was_found_in_files_of_ones_own_is_said_before_it_runs(tlcore, tmp_
     assert "coral" in done.stdout
 
 
+def test_what_cannot_be_used_between_these_data_is_left_out_and_said(tlcore, tmp_path):
+    for which, user in (("there", "u"), ("here", "v")):
+        rows = [f"{user}{i % 6},{which}{i * 7 % 5}" for i in range(30)]
+        (tmp_path / f"{which}.csv").write_text("\n".join(["user,item", *rows]))
+    files = ("--set", f"source.path={tmp_path / 'there.csv'}", "--set", f"target.path={tmp_path / 'here.csv'}")
+    done = tlcore("run", "ratings", *files, "--set", "budgets=2", "--set", "seeds=1")
+    assert done.returncode == 0
+    assert done.stderr.startswith("left out: fine_tune, frozen, joint_ease, cmf (has nothing to carry over")
+    assert done.stderr.count("\n") == 1
+    assert done.stdout.startswith("data: 0 shared users, 0 shared items")
+    refused = tlcore("run", "ratings", *files, "--set", "budgets=2", "--set", "methods=popularity,cmf")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr.startswith("error: methods: 'cmf' has nothing to carry over")
+
+
 def test_a_run_without_a_method_to_judge_is_shown_too(tlcore):
     outcome = tlcore("run", "digits-quick", *TINY, "--set", "methods=from_scratch")
 

@@ -83,15 +83,17 @@ def run(
     from tlcore.experiment import Experiment
     from tlcore.report.export import make_folder
 
-    experiment = Experiment.load(spec, dict(map(_change, changes or [])))
+    asked = Experiment.load(spec, dict(map(_change, changes or [])))
     if out:
         make_folder(out)  # before the work, not after it
+    experiment = asked.checked()
+    _print_left_out(asked, experiment)
     progress = _show_progress if sys.stderr.isatty() else None
     if progress and (seconds := lab.forecast(experiment)):
         print(f"{len(experiment.trials())} trials, about {max(1, round(seconds / 60))} min", file=sys.stderr)
     run_id = lab.submit(experiment, workers)
     if experiment.where.own and not as_json:
-        _print_data(lab.results(run_id).experiment)
+        _print_data(experiment)
     try:
         info = lab.wait(run_id, on_change=progress)
     except KeyboardInterrupt:
@@ -332,6 +334,16 @@ def _print_data(experiment: Experiment) -> None:
     facts = experiment.domains().facts
     told = {**{name: facts[name] for name in experiment.where.shown_facts}, **{k: n for k, n in facts.items() if n}}
     print("data: " + ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in told.items()), flush=True)
+
+
+def _print_left_out(asked: Experiment, checked: Experiment) -> None:
+    """Say which methods that nobody named were left out, as they cannot be used between these data."""
+    names = [choice.name for choice in asked.methods if choice not in checked.methods]
+    if names:
+        refused = checked.refusals()
+        of_reason = {why: [name for name in names if refused[name] == why] for why in map(refused.__getitem__, names)}
+        told = "; ".join(f"{', '.join(those)} ({why})" for why, those in of_reason.items())
+        print(f"left out: {told}", file=sys.stderr)
 
 
 def _print_errors(trials: pd.DataFrame) -> None:

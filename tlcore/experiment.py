@@ -80,7 +80,8 @@ class Experiment(BaseModel):
     setting: Setting = Field("inductive", description="inductive: a few target labels; transductive: none.")
     methods: Annotated[list[MethodChoice], BeforeValidator(_split)] = Field(
         min_length=1,
-        description="Methods to compare, left out: the scenario's first ones; the verdict's baseline is added.",
+        description="Methods to compare, left out: those of the scenario's first ones that can be used between these "
+        "data; the verdict's baseline is added.",
     )
     budgets: Annotated[list[int], BeforeValidator(_split)] = Field(
         default_factory=lambda: [5], min_length=1, description="Labelled target examples per class."
@@ -222,10 +223,14 @@ class Experiment(BaseModel):
     def checked(self) -> Experiment:
         """Return the same experiment after a look at the data, files pinned by path and checksum.
 
+        Methods that nobody named, the scenario's first ones, are left out where they cannot be used between these
+        domains.
+
         Raises
         ------
         SpecificationError
-            If a file cannot be used, or a method cannot be used between these domains.
+            If a file cannot be used, or a method that was named cannot be used between these domains, or none of the
+            first ones but the baseline can.
         """
         scenario, experiment = self.where, self
         if scenario.own:
@@ -248,13 +253,21 @@ class Experiment(BaseModel):
                 f"{affordable}."
             )
         refused = experiment.refusals()
-        for choice in self.methods:
+        usable = [choice for choice in self.methods if choice.name not in refused]
+        if self._names_no_method() and self.baseline not in refused and len(usable) > 1:
+            experiment = experiment.model_copy(update={"methods": usable})
+        for choice in experiment.methods:
             if choice.name in refused:
                 able = [name for name in applicable(self.scenario, self.setting) if name not in refused]
                 raise SpecificationError(
                     f"methods: {choice.name!r} {refused[choice.name]}. Allowed here: {', '.join(able)}."
                 )
         return experiment
+
+    def _names_no_method(self) -> bool:
+        """Whether the methods are those that a specification gets which names none."""
+        first = first_methods(self.scenario, self.setting)
+        return {choice.label for choice in self.methods} == {self.baseline, *first}
 
     def refusals(self) -> dict[str, str]:
         """Return the methods that cannot be used between these domains, with the reason in half a sentence."""

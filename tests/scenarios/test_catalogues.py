@@ -7,12 +7,13 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from tlcore.__main__ import _print_left_out
 from tlcore.datasets.interactions import Interactions
 from tlcore.errors import SpecificationError
 from tlcore.experiment import Experiment
 from tlcore.methods import METHODS
 from tlcore.scenarios import SCENARIOS
-from tlcore.scenarios.recommendation import _choices, catalogues
+from tlcore.scenarios.recommendation import Ratings, _choices, catalogues
 from tlcore.trial import execute
 
 CHOICES = st.sets(st.tuples(st.sampled_from("pqrstu"), st.sampled_from("abcdefgh")), min_size=1, max_size=25)
@@ -146,6 +147,43 @@ def test_own_tables_run_from_end_to_end(fields):
     recall = {trial.method.name: execute(trial).metrics["recall@5"] for trial in experiment.trials()}
     assert recall["cmf"] > recall["popularity"] + 0.1
     assert experiment.domains().facts["source_not_liked"] == 30
+
+
+@pytest.fixture
+def strangers(fields, tmp_path) -> dict:
+    """The same catalogues, in which nobody of the source is known in the target."""
+    here = tmp_path / "here.csv"
+    here.write_text(here.read_text().replace("\nu", "\nv"))
+    return fields
+
+
+def test_methods_that_nobody_named_are_left_out_where_they_cannot_be_used(strangers, monkeypatch, capsys):
+    asked = Experiment.build(strangers)
+    checked = asked.checked()
+    assert [choice.name for choice in asked.methods] == [
+        "best_from_scratch", "popularity", "fine_tune", "frozen", "joint_ease", "cmf",
+    ]  # fmt: skip
+    assert [choice.name for choice in checked.methods] == ["best_from_scratch", "popularity"]
+    assert checked.checked() == checked
+    _print_left_out(asked, checked)
+    told = capsys.readouterr()
+    assert told.err == (
+        "left out: fine_tune, frozen, joint_ease, cmf "
+        "(has nothing to carry over: the two domains share neither users nor items)\n"
+    )
+    _print_left_out(checked, checked)
+    assert capsys.readouterr() == ("", "")
+    for named in ("popularity,cmf", "cmf"):
+        with pytest.raises(SpecificationError, match="methods: 'cmf' has nothing to carry over"):
+            Experiment.build({**strangers, "methods": named}).checked()
+    monkeypatch.setattr(Ratings, "first_methods", ("fine_tune", "cmf"))
+    with pytest.raises(SpecificationError, match="methods: 'fine_tune' has nothing to carry over"):
+        Experiment.build(strangers).checked()
+
+
+def test_methods_that_can_be_used_are_not_left_out(fields):
+    asked = Experiment.build(fields)
+    assert asked.checked().methods == asked.methods
 
 
 @pytest.mark.parametrize(
