@@ -72,7 +72,9 @@ def run(
     ],
     changes: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change a field; lists are comma-separated."),
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Change a field; text is taken as typed, lists are comma-separated."
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for spec, environment, trials and verdicts.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="How many trials at once.")] = None,
@@ -291,16 +293,16 @@ def _dataset(name: str) -> Any:
 
 
 def _change(text: str) -> tuple[str, Any]:
-    """Read ``key=value`` of ``--set``; a value with commas is a list, which the specification itself splits."""
+    """Read ``key=value`` of ``--set``; what a text with commas means the specification says itself."""
     import yaml
 
-    key, equals, value = text.partition("=")
+    from tlcore.written import value
+
+    key, equals, typed = text.partition("=")
     if not (key and equals):
         raise SpecificationError(f"--set: {text!r} is not of the form key=value.")
-    if "," in value and value[0] not in "[{":
-        return key, value
     try:
-        return key, yaml.safe_load(value)
+        return key, value(key, typed)
     except yaml.YAMLError:
         raise SpecificationError(f"--set: the value of {text!r} cannot be read.") from None
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from tlcore.errors import SpecificationError, first_line, one_of
 from tlcore.methods.base import Setting
 from tlcore.scenarios.base import PRETRAINING
+from tlcore.written import left_open, specification
 
 if TYPE_CHECKING:
     from tlcore.datasets.own import OwnFile
@@ -109,6 +110,7 @@ class Experiment(BaseModel):
         name = fields.get("scenario", cls.model_fields["scenario"].default) if isinstance(fields, dict) else None
         if not isinstance(name, str) or not isinstance(fields.get("options", {}), dict):
             return fields
+        fields = left_open(fields, cls)
         if name not in SCENARIOS:
             raise one_of("scenario", name, SCENARIOS)
         known = type(SCENARIOS[name]).model_fields
@@ -123,6 +125,7 @@ class Experiment(BaseModel):
         from tlcore.methods import METHODS
 
         scenario = self.where
+        self.options = scenario.model_dump(mode="json", include={*self.options})  # as they were read, not as typed
         self._find_domains(scenario)
         if self.setting not in scenario.settings:
             raise one_of("setting", self.setting, scenario.settings)
@@ -193,7 +196,7 @@ class Experiment(BaseModel):
         if not fields:
             raise SpecificationError(f"{which}.path: missing; {self.scenario} needs a file of yours for the {which}.")
         try:
-            return kind.model_validate({"path": fields} if isinstance(fields, str) else fields)
+            return kind.model_validate({"path": fields} if isinstance(fields, str) else left_open(fields, kind))
         except ValidationError as error:
             raise SpecificationError(f"{which}.{first_line(error, list(kind.model_fields))}") from None
 
@@ -389,7 +392,7 @@ def _read(path: Path, spec: str) -> Any:
             raise one_of("SPEC", spec, dict.fromkeys([*presets(), *SCENARIOS, "a .yaml or .json file"]))
         raise SpecificationError(f"SPEC: there is no file {str(path)!r}; presets: {', '.join(presets())}.")
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))  # JSON is YAML
+        return specification(path.read_text(encoding="utf-8"))  # JSON is YAML
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
         raise SpecificationError(f"SPEC: {str(path)!r} is not YAML or JSON: {reason}.") from None
