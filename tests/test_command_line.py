@@ -14,6 +14,9 @@ import pandas as pd
 import pytest
 import yaml
 
+from tlcore.__main__ import _change
+from tlcore.errors import SpecificationError
+from tlcore.experiment import Experiment
 from tlcore.report.export import rows
 from tlcore.results import TRIAL_COLUMNS
 
@@ -155,6 +158,118 @@ def test_what_was_found_in_files_of_ones_own_is_said_before_it_runs(tlcore, tmp_
     assert "2 missing cells" in first
     assert "source_only" in done.stdout
     assert "coral" in done.stdout
+
+
+def test_what_cannot_be_used_between_these_data_is_left_out_and_said(tlcore, tmp_path):
+    for which, user in (("there", "u"), ("here", "v")):
+        rows = [f"{user}{i % 6},{which}{i * 7 % 5}" for i in range(30)]
+        (tmp_path / f"{which}.csv").write_text("\n".join(["user,item", *rows]))
+    files = ("--set", f"source.path={tmp_path / 'there.csv'}", "--set", f"target.path={tmp_path / 'here.csv'}")
+    done = tlcore("run", "ratings", *files, "--set", "budgets=2", "--set", "seeds=1")
+    assert done.returncode == 0
+    assert done.stderr.startswith("left out: fine_tune, frozen, joint_ease, cmf (has nothing to carry over")
+    assert done.stderr.count("\n") == 1
+    assert done.stdout.startswith("data: 0 shared users, 0 shared items")
+    refused = tlcore("run", "ratings", *files, "--set", "budgets=2", "--set", "methods=popularity,cmf")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr.startswith("error: methods: 'cmf' has nothing to carry over")
+
+
+def changed(spec: str, *changes: str) -> Experiment:
+    """The experiment of ``run SPEC --set CHANGE ...``."""
+    return Experiment.load(spec, dict(map(_change, changes)))
+
+
+FILES = ("source.path=a.csv", "target.path=b.csv")
+
+
+@pytest.mark.parametrize("typed", ["3", "Yes", "0", "007", "null", "1e3", "2024-05-31", "a, b", "~", "1=2", "#1", "on"])
+def test_a_text_is_the_text_that_was_typed(typed):
+    experiment = changed("texts", *FILES, f"source.label={typed}", f"target.label={typed}", f"target.path={typed}")
+    assert experiment.source == {"path": "a.csv", "label": typed}
+    assert experiment.target == {"path": typed, "label": typed}
+    assert changed("digits", f"name={typed}").name == typed
+    assert changed("ratings", *FILES, f"source.user={typed}").source["user"] == typed
+
+
+@pytest.mark.parametrize(
+    ("typed", "text"),
+    [
+        ('"3"', "3"),
+        ("'Yes'", "Yes"),
+        ('"[label]"', "[label]"),
+        ("[a] b.csv", "[a] b.csv"),
+        ("{", "{"),
+        ("'tis", "'tis"),
+    ],
+)
+def test_what_looks_like_a_structure_can_be_a_text(typed, text):
+    assert changed("texts", *FILES, f"source.label={typed}").source["label"] == text
+
+
+@pytest.mark.parametrize(
+    ("typed", "rename"),
+    [
+        ("1=positive, 0=negative", {"1": "positive", "0": "negative"}),
+        ("1=positive", {"1": "positive"}),
+        ("3=", {"3": ""}),
+        ("{1: positive, 0: no}", {"1": "positive", "0": "no"}),
+        ("{yes: 1, '007': null_}", {"yes": "1", "007": "null_"}),
+    ],
+)
+def test_labels_are_renamed_as_typed(typed, rename):
+    experiment = changed("texts", *FILES, f"source.rename={typed}")
+    assert experiment._own_file("source").rename == rename
+
+
+def test_a_file_can_be_set_as_a_whole():
+    experiment = changed("texts", "source=pretraining", "target={path: 7, label: 007, rename: {1: Yes}}")
+    assert experiment.source == "pretraining"
+    assert experiment.target == {"path": "7", "label": "007", "rename": {"1": "Yes"}}
+    assert changed("texts", "source=", "target=b.csv").source == "pretraining"
+
+
+@pytest.mark.parametrize("nothing", ["null", "~", ""])
+def test_a_number_that_may_be_left_open_can_be_set_open(nothing, tmp_path):
+    (tmp_path / "spec.yaml").write_text("scenario: ratings\nsource: a\ntarget: b\nbeta: 2\nlambda: 3\nliked: 4\n")
+    spec = str(tmp_path / "spec.yaml")
+    assert (changed(spec).beta, changed(spec).lambda_, changed(spec).where.liked) == (2, 3, 4)
+    keys = ("beta", "lambda", "epochs", "liked")
+    experiment = changed(spec, *(f"{key}={nothing}" for key in keys))
+    assert (experiment.beta, experiment.lambda_, experiment.epochs, experiment.where.liked) == (None,) * 4
+    with pytest.raises(SpecificationError, match="margin: "):
+        changed(spec, f"margin={nothing}")
+
+
+def test_numbers_lists_and_choices_are_read_by_their_fields():
+    experiment = changed(
+        "digits", "seeds=5", "budgets=1,5", "lambda=0.5", "beta=1e-3", "epochs=7", "margin=.02",
+        "methods=[{name: l2_sp, settings: {learning_rate: 0.001}}]",
+    )  # fmt: skip
+    assert (experiment.seeds, experiment.budgets) == ([0, 1, 2, 3, 4], [1, 5])
+    assert (experiment.lambda_, experiment.beta, experiment.epochs, experiment.margin) == (0.5, 1e-3, 7, 0.02)
+    assert experiment.methods[1].settings == {"learning_rate": 0.001}
+    assert [choice.name for choice in changed("digits", "methods=coral,tca").methods[1:]] == ["coral", "tca"]
+    assert [choice.name for choice in changed("digits", "methods=coral").methods[1:]] == ["coral"]
+    assert (changed("digits", "seeds=[3, 7]").seeds, changed("digits", "budgets=[2]").budgets) == ([3, 7], [2])
+    assert changed("digits", "methods={name: l2_sp, settings: {learning_rate: 0.001}}").methods == experiment.methods
+
+
+def test_options_are_kept_as_they_were_read():
+    assert changed("films", "cold_users=0.3").options == {"cold_users": 0.3}
+    assert changed("films", "options.cold_users=0.3").options == {"cold_users": 0.3}
+    texts = changed("texts", *FILES, "labels=a,b", "whole=true", "length=64")
+    assert texts.options == {"labels": ["a", "b"], "whole": True, "length": 64}
+    assert texts.where.labels == ("a", "b")
+    assert changed("texts", *FILES, "labels=yes").options == {"labels": ["yes"]}
+    with pytest.raises(SpecificationError, match="cold_users: 'many'"):
+        changed("films", "cold_users=many")
+
+
+@pytest.mark.parametrize("change", ["methods=[coral", "epochs={", "seeds=[1"])
+def test_a_structure_that_cannot_be_read_is_said(change):
+    with pytest.raises(SpecificationError, match="--set: the value of"):
+        _change(change)
 
 
 def test_a_run_without_a_method_to_judge_is_shown_too(tlcore):

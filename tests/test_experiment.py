@@ -70,6 +70,37 @@ def test_changes_reach_nested_fields(tmp_path):
     assert (changed.seeds, changed.lambda_) == ([0, 1], 0.5)
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("spec.yaml", "{source: {path: 1.csv, label: %s}, target: {path: b.csv, label: Yes, rename: {1: No, 007: 2}}}"),
+        ("spec.json", '{"source": {"path": "1.csv", "label": "%s"}, "target": '
+         '{"path": "b.csv", "label": "Yes", "rename": {"1": "No", "007": 2}}}'),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("label", ["3", "on", "007", "1.0", "2024-05-31"])
+def test_words_about_a_file_are_text_without_quotes(tmp_path, name, text, label):
+    path = tmp_path / name
+    path.write_text(text % label)
+    experiment = Experiment.load(path, {"scenario": "texts", "seeds": 2})
+    assert experiment.source == {"path": "1.csv", "label": label}
+    assert experiment.target == {"path": "b.csv", "label": "Yes", "rename": {"1": "No", "007": "2"}}
+    (tmp_path / "again.yaml").write_text(experiment.to_yaml())
+    assert Experiment.load(tmp_path / "again.yaml") == experiment
+
+
+def test_null_about_a_file_is_no_text(tmp_path):
+    (tmp_path / "spec.yaml").write_text("{scenario: texts, source: pretraining, target: {path: b.csv, label: null}}")
+    with pytest.raises(SpecificationError, match=r"target\.label: None is not allowed"):
+        Experiment.load(tmp_path / "spec.yaml")
+
+
+def test_what_a_specification_says_elsewhere_is_yaml(tmp_path):
+    (tmp_path / "spec.yaml").write_text("{source: mnist, seeds: 2, epochs: 3, beta: null, options: {}, margin: 0.02}")
+    experiment = Experiment.load(tmp_path / "spec.yaml")
+    assert (experiment.seeds, experiment.epochs, experiment.beta, experiment.margin) == ([0, 1], 3, None, 0.02)
+
+
 @pytest.mark.parametrize("spec", ["nowhere.yaml", "digits-quik"])
 def test_a_specification_that_is_not_there_names_the_presets(spec):
     with pytest.raises(SpecificationError, match="digits-quick"):

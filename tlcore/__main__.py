@@ -72,7 +72,9 @@ def run(
     ],
     changes: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change a field; lists are comma-separated."),
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Change a field; text is taken as typed, lists are comma-separated."
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for spec, environment, trials and verdicts.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="How many trials at once.")] = None,
@@ -83,15 +85,17 @@ def run(
     from tlcore.experiment import Experiment
     from tlcore.report.export import make_folder
 
-    experiment = Experiment.load(spec, dict(map(_change, changes or [])))
+    asked = Experiment.load(spec, dict(map(_change, changes or [])))
     if out:
         make_folder(out)  # before the work, not after it
+    experiment = asked.checked()
+    _print_left_out(asked, experiment)
     progress = _show_progress if sys.stderr.isatty() else None
     if progress and (seconds := lab.forecast(experiment)):
         print(f"{len(experiment.trials())} trials, about {max(1, round(seconds / 60))} min", file=sys.stderr)
     run_id = lab.submit(experiment, workers)
     if experiment.where.own and not as_json:
-        _print_data(lab.results(run_id).experiment)
+        _print_data(experiment)
     try:
         info = lab.wait(run_id, on_change=progress)
     except KeyboardInterrupt:
@@ -289,16 +293,16 @@ def _dataset(name: str) -> Any:
 
 
 def _change(text: str) -> tuple[str, Any]:
-    """Read ``key=value`` of ``--set``; a value with commas is a list, which the specification itself splits."""
+    """Read ``key=value`` of ``--set``; what a text with commas means the specification says itself."""
     import yaml
 
-    key, equals, value = text.partition("=")
+    from tlcore.written import value
+
+    key, equals, typed = text.partition("=")
     if not (key and equals):
         raise SpecificationError(f"--set: {text!r} is not of the form key=value.")
-    if "," in value and value[0] not in "[{":
-        return key, value
     try:
-        return key, yaml.safe_load(value)
+        return key, value(key, typed)
     except yaml.YAMLError:
         raise SpecificationError(f"--set: the value of {text!r} cannot be read.") from None
 
@@ -332,6 +336,16 @@ def _print_data(experiment: Experiment) -> None:
     facts = experiment.domains().facts
     told = {**{name: facts[name] for name in experiment.where.shown_facts}, **{k: n for k, n in facts.items() if n}}
     print("data: " + ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in told.items()), flush=True)
+
+
+def _print_left_out(asked: Experiment, checked: Experiment) -> None:
+    """Say which methods that nobody named were left out, as they cannot be used between these data."""
+    names = [choice.name for choice in asked.methods if choice not in checked.methods]
+    if names:
+        refused = checked.refusals()
+        of_reason = {why: [name for name in names if refused[name] == why] for why in map(refused.__getitem__, names)}
+        told = "; ".join(f"{', '.join(those)} ({why})" for why, those in of_reason.items())
+        print(f"left out: {told}", file=sys.stderr)
 
 
 def _print_errors(trials: pd.DataFrame) -> None:

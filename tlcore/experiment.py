@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from tlcore.errors import SpecificationError, first_line, one_of
 from tlcore.methods.base import Setting
 from tlcore.scenarios.base import PRETRAINING
+from tlcore.written import left_open, specification
 
 if TYPE_CHECKING:
     from tlcore.datasets.own import OwnFile
@@ -80,7 +81,8 @@ class Experiment(BaseModel):
     setting: Setting = Field("inductive", description="inductive: a few target labels; transductive: none.")
     methods: Annotated[list[MethodChoice], BeforeValidator(_split)] = Field(
         min_length=1,
-        description="Methods to compare, left out: the scenario's first ones; the verdict's baseline is added.",
+        description="Methods to compare, left out: those of the scenario's first ones that can be used between these "
+        "data; the verdict's baseline is added.",
     )
     budgets: Annotated[list[int], BeforeValidator(_split)] = Field(
         default_factory=lambda: [5], min_length=1, description="Labelled target examples per class."
@@ -108,6 +110,7 @@ class Experiment(BaseModel):
         name = fields.get("scenario", cls.model_fields["scenario"].default) if isinstance(fields, dict) else None
         if not isinstance(name, str) or not isinstance(fields.get("options", {}), dict):
             return fields
+        fields = left_open(fields, cls)
         if name not in SCENARIOS:
             raise one_of("scenario", name, SCENARIOS)
         known = type(SCENARIOS[name]).model_fields
@@ -122,6 +125,7 @@ class Experiment(BaseModel):
         from tlcore.methods import METHODS
 
         scenario = self.where
+        self.options = scenario.model_dump(mode="json", include={*self.options})  # as they were read, not as typed
         self._find_domains(scenario)
         if self.setting not in scenario.settings:
             raise one_of("setting", self.setting, scenario.settings)
@@ -192,7 +196,7 @@ class Experiment(BaseModel):
         if not fields:
             raise SpecificationError(f"{which}.path: missing; {self.scenario} needs a file of yours for the {which}.")
         try:
-            return kind.model_validate({"path": fields} if isinstance(fields, str) else fields)
+            return kind.model_validate({"path": fields} if isinstance(fields, str) else left_open(fields, kind))
         except ValidationError as error:
             raise SpecificationError(f"{which}.{first_line(error, list(kind.model_fields))}") from None
 
@@ -222,10 +226,14 @@ class Experiment(BaseModel):
     def checked(self) -> Experiment:
         """Return the same experiment after a look at the data, files pinned by path and checksum.
 
+        Methods that nobody named, the scenario's first ones, are left out where they cannot be used between these
+        domains.
+
         Raises
         ------
         SpecificationError
-            If a file cannot be used, or a method cannot be used between these domains.
+            If a file cannot be used, or a method that was named cannot be used between these domains, or none of the
+            first ones but the baseline can.
         """
         scenario, experiment = self.where, self
         if scenario.own:
@@ -248,13 +256,21 @@ class Experiment(BaseModel):
                 f"{affordable}."
             )
         refused = experiment.refusals()
-        for choice in self.methods:
+        usable = [choice for choice in self.methods if choice.name not in refused]
+        if self._names_no_method() and self.baseline not in refused and len(usable) > 1:
+            experiment = experiment.model_copy(update={"methods": usable})
+        for choice in experiment.methods:
             if choice.name in refused:
                 able = [name for name in applicable(self.scenario, self.setting) if name not in refused]
                 raise SpecificationError(
                     f"methods: {choice.name!r} {refused[choice.name]}. Allowed here: {', '.join(able)}."
                 )
         return experiment
+
+    def _names_no_method(self) -> bool:
+        """Whether the methods are those that a specification gets which names none."""
+        first = first_methods(self.scenario, self.setting)
+        return {choice.label for choice in self.methods} == {self.baseline, *first}
 
     def refusals(self) -> dict[str, str]:
         """Return the methods that cannot be used between these domains, with the reason in half a sentence."""
@@ -376,7 +392,7 @@ def _read(path: Path, spec: str) -> Any:
             raise one_of("SPEC", spec, dict.fromkeys([*presets(), *SCENARIOS, "a .yaml or .json file"]))
         raise SpecificationError(f"SPEC: there is no file {str(path)!r}; presets: {', '.join(presets())}.")
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))  # JSON is YAML
+        return specification(path.read_text(encoding="utf-8"))  # JSON is YAML
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
         raise SpecificationError(f"SPEC: {str(path)!r} is not YAML or JSON: {reason}.") from None

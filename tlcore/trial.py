@@ -439,6 +439,7 @@ def _together(training: Examples, validation: Examples) -> Examples:
         training,
         inputs=_stacked([part.inputs for part in parts]),
         answers=np.concatenate([part.answers for part in parts]),
+        groups=None if training.groups is None else np.concatenate([part.groups for part in parts]),
     )
 
 

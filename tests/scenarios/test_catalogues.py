@@ -7,12 +7,13 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from tlcore.__main__ import _print_left_out
 from tlcore.datasets.interactions import Interactions
 from tlcore.errors import SpecificationError
 from tlcore.experiment import Experiment
 from tlcore.methods import METHODS
 from tlcore.scenarios import SCENARIOS
-from tlcore.scenarios.recommendation import catalogues
+from tlcore.scenarios.recommendation import Ratings, _choices, catalogues
 from tlcore.trial import execute
 
 CHOICES = st.sets(st.tuples(st.sampled_from("pqrstu"), st.sampled_from("abcdefgh")), min_size=1, max_size=25)
@@ -146,6 +147,68 @@ def test_own_tables_run_from_end_to_end(fields):
     recall = {trial.method.name: execute(trial).metrics["recall@5"] for trial in experiment.trials()}
     assert recall["cmf"] > recall["popularity"] + 0.1
     assert experiment.domains().facts["source_not_liked"] == 30
+
+
+@pytest.fixture
+def strangers(fields, tmp_path) -> dict:
+    """The same catalogues, in which nobody of the source is known in the target."""
+    here = tmp_path / "here.csv"
+    here.write_text(here.read_text().replace("\nu", "\nv"))
+    return fields
+
+
+def test_methods_that_nobody_named_are_left_out_where_they_cannot_be_used(strangers, monkeypatch, capsys):
+    asked = Experiment.build(strangers)
+    checked = asked.checked()
+    assert [choice.name for choice in asked.methods] == [
+        "best_from_scratch", "popularity", "fine_tune", "frozen", "joint_ease", "cmf",
+    ]  # fmt: skip
+    assert [choice.name for choice in checked.methods] == ["best_from_scratch", "popularity"]
+    assert checked.checked() == checked
+    _print_left_out(asked, checked)
+    told = capsys.readouterr()
+    assert told.err == (
+        "left out: fine_tune, frozen, joint_ease, cmf "
+        "(has nothing to carry over: the two domains share neither users nor items)\n"
+    )
+    _print_left_out(checked, checked)
+    assert capsys.readouterr() == ("", "")
+    for named in ("popularity,cmf", "cmf"):
+        with pytest.raises(SpecificationError, match="methods: 'cmf' has nothing to carry over"):
+            Experiment.build({**strangers, "methods": named}).checked()
+    monkeypatch.setattr(Ratings, "first_methods", ("fine_tune", "cmf"))
+    with pytest.raises(SpecificationError, match="methods: 'fine_tune' has nothing to carry over"):
+        Experiment.build(strangers).checked()
+
+
+def test_methods_that_can_be_used_are_not_left_out(fields):
+    asked = Experiment.build(fields)
+    assert asked.checked().methods == asked.methods
+
+
+@pytest.mark.parametrize(
+    ("ratings", "chosen"),
+    [
+        ([0, 0, 0, 0, 0, 1, 0, 1], [5, 7]),  # clicks: the median is 0
+        ([1, 1, 1, 1, 1, 1, 0, 1], [0, 1, 2, 3, 4, 5, 7]),
+        ([4, 5, 4, 4, 4, 4, 4, 4], [1]),
+        ([1, 1, 1, 1, 1, 1, 1, 1], range(8)),
+        ([0, 0, 0, 0, 0, 0, 0, 0], range(8)),
+        ([1, 2, 3, 4, 5, 5, 5, 1], [3, 4, 5, 6]),  # of more than two the median, here 3.5
+        ([0, 0, 0, 0, 0, 7, 9, 5], range(8)),  # Book-Crossing's 0 is a choice without a rating
+    ],
+)
+def test_of_two_different_ratings_the_larger_is_a_choice(ratings, chosen):
+    items = np.array([f"i{i}" for i in range(8)])
+    both = Interactions(
+        np.arange(8), np.arange(8), items, items, np.array(ratings, np.float32), None, items, {"duplicates": 2}
+    )
+    table = _choices("target", both, None)
+    assert [str(table.users[user]) for user in table.user] == [f"i{i}" for i in chosen]
+    assert table.item.tolist() == [*chosen]
+    assert table.dropped == {"duplicates": 2, "not_liked": 8 - len([*chosen])}
+    liked = _choices("target", both, float(max(ratings)))
+    assert len(liked) == ratings.count(max(ratings))
 
 
 def test_a_checked_experiment_is_pinned_and_can_be_written_down(fields, tmp_path):

@@ -230,6 +230,7 @@ def test_pretraining_alone_is_a_source(own_texts):
     )
     with pytest.raises(SpecificationError, match="methods: 'mmd' needs source examples"):
         experiment.model_copy(update={"methods": [type(experiment.methods[0])(name="mmd")]}).checked()
+    assert [choice.name for choice in experiment.checked().methods] == ["best_from_scratch", "frozen", "fine_tune"]
 
 
 def test_a_budget_beyond_the_pool_is_refused():

@@ -15,7 +15,7 @@ from tlcore.datasets.columns import GROUP_NAMES, LABEL_NAMES, MOST_CATEGORIES, T
 from tlcore.datasets.look import Look, counted, look_at
 from tlcore.datasets.own import LabelledFile
 from tlcore.datasets.tables import NONE, Table, TableFile
-from tlcore.datasets.texts import known_times
+from tlcore.datasets.texts import known_groups, known_times
 from tlcore.errors import SpecificationError
 
 if TYPE_CHECKING:
@@ -264,7 +264,7 @@ def _of_columns(file: FeatureFile) -> FeatureTable:
     for column in columns:
         features += _written_out(file, column) if column.kind == "list" else [column]
     labels = roles["label"].labels() if "label" in roles else None
-    groups = roles["group"].names().astype(str) if "group" in roles else None
+    groups = known_groups(file, roles["group"]) if "group" in roles else None
     times = known_times(file, roles["time"], np.ones(table.rows, bool)) if "time" in roles else None
     dropped = {**table.dropped, "columns_left_out": len(reasons) + len(file.leave_out)}
     odd = {column.name: column.odd()[0] for column in features}

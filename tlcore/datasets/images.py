@@ -93,6 +93,10 @@ class LabelledImages:
     parts: tuple[LabelledImages, ...] = ()
     groups: np.ndarray | None = None
 
+    @property
+    def times(self) -> None:
+        """None: pictures stand in no order of time."""
+
     def __len__(self) -> int:
         return len(self.names)
 

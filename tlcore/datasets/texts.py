@@ -153,9 +153,17 @@ def _read_now(file: TextFile) -> LabelledTexts:
         "cut": sum(len(text) > LONGEST for text in texts[keep]),
         **table.dropped,
     }
-    groups = roles["group"].names()[keep].astype(str) if "group" in roles else None
+    groups = known_groups(file, roles["group"])[keep] if "group" in roles else None
     times = known_times(file, roles["time"], keep) if "time" in roles else None
     return LabelledTexts(kept, labels[keep].astype(str), dropped, groups, times)
+
+
+def known_groups(file: TableFile, column: Column) -> np.ndarray:
+    """Return the groups of all rows (n,) by name; a row without one is a group of its own."""
+    names = column.names()
+    alone = names == ""
+    names[alone] = [f"\0{file.sha256[:8]} {row}" for row in np.flatnonzero(alone)]
+    return names.astype(str)
 
 
 def known_times(file: TableFile, column: Column, rows: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from tlcore.errors import SpecificationError, first_line
 from tlcore.evaluation.metrics import Metric
 from tlcore.evaluation.verdict import BudgetOf
 from tlcore.methods.base import Method, Predict, Setting, Task
+from tlcore.written import left_open
 
 if TYPE_CHECKING:
     import numpy as np
@@ -156,7 +157,7 @@ class Scenario(BaseModel, ABC):
     def configure(cls, options: dict[str, Any]) -> Self:
         """Return the scenario with these options, or raise a `SpecificationError` naming the one that is off."""
         try:
-            return cls(**options)
+            return cls(**left_open(options, cls))
         except ValidationError as error:
             raise SpecificationError(first_line(error, list(cls.model_fields))) from None
 

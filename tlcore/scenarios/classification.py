@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import ClassVar, Self
 
 import numpy as np
 from pydantic import Field
 
+from tlcore.errors import SpecificationError
 from tlcore.evaluation.metrics import CLASSIFICATION, DECOMPOSABLE, classification_metrics, example_scores
 from tlcore.methods.base import Predict
 from tlcore.scenarios.base import UNKNOWN, Domains, Examples, Scenario, TaskLoss
+from tlcore.scenarios.splits import groups_aside, last_aside
 
 SPLIT_SEED = 20_100_410  # the same for every method, budget and seed, so that all meet the same test examples
 VALIDATION_SHARE = 0.2
@@ -30,23 +33,43 @@ class Classification(Scenario):
     """Labels a class; to hold out a share of fewer costs more than it helps (docs/evaluation.md)."""
 
     def spend(self, pool: Examples, budget: int, seed: int) -> tuple[Examples, Examples]:
-        """Label ``budget`` examples of each class; from `validate_from` a class on, hold some of them out."""
+        """Label ``budget`` examples of each class; from `validate_from` a class on, hold some of them out.
+
+        Those held out are of groups that are not trained on, unless that would leave a class untrained.
+        """
         held_out = round(budget * VALIDATION_SHARE) if budget >= self.validate_from else 0
         training, validation = [np.empty(0, int)], [np.empty(0, int)]
         for kind in np.unique(pool.answers[pool.answers != UNKNOWN]):
             order = np.random.default_rng([seed, kind]).permutation(np.flatnonzero(pool.answers == kind))
             training.append(order[: budget - held_out])
             validation.append(order[budget - held_out : budget])
-        return pool[np.concatenate(training)], pool[np.concatenate(validation)]
+        rows, rest = np.concatenate(training), np.concatenate(validation)
+        if len(rest) and pool.groups is not None:
+            bought = np.concatenate([rows, rest])
+            answers, groups = pool.answers[bought], pool.groups[bought]
+            aside = groups_aside(answers, groups, VALIDATION_SHARE, np.random.default_rng(seed))
+            if aside.any() and len(np.unique(answers[~aside])) == len(np.unique(answers)):
+                rows, rest = bought[~aside], bought[aside]
+        return pool[rows], pool[rest]
 
     def folds(self, training: Examples, seed: int) -> list[tuple[Examples, Examples]]:
-        """Leave out each third once, with its share of each class, where each class has `CHOOSE_FROM` or more."""
-        from sklearn.model_selection import StratifiedKFold
+        """Leave out each third once, with its share of each class, where each class has `CHOOSE_FROM` or more.
 
-        if np.unique(training.answers, return_counts=True)[1].min() < CHOOSE_FROM:
+        Where there are groups, each is on one side, and there are no thirds where a class would not be learned.
+        """
+        from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+        kinds, counts = np.unique(training.answers, return_counts=True)
+        if counts.min() < CHOOSE_FROM:
             return []
-        thirds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
-        parts = thirds.split(np.zeros(len(training)), training.answers)
+        if training.groups is not None and len(np.unique(training.groups)) < FOLDS:
+            return []
+        thirds = (StratifiedKFold if training.groups is None else StratifiedGroupKFold)(
+            FOLDS, shuffle=True, random_state=seed
+        )
+        parts = [*thirds.split(np.zeros(len(training)), training.answers, training.groups)]
+        if any(len(np.unique(training.answers[learned])) < len(kinds) or not len(rest) for learned, rest in parts):
+            return []
         return [(training[learned], training[held_out]) for learned, held_out in parts]
 
     def affordable(self, domains: Domains) -> int:
@@ -98,16 +121,80 @@ class LabelsFound(Classification):
 
 
 def split_target(
-    source: Examples,
-    target: Examples,
-    test_size: int,
-    times: np.ndarray | None = None,  # noqa: ARG001  splits by time come with the next change
+    source: Examples, target: Examples, test_size: int, times: np.ndarray | None = None, names: Sequence[str] = ()
 ) -> Domains:
-    """Set aside ``test_size`` stratified target examples for scoring; the rest is the pool for labels."""
+    """Set aside about ``test_size`` target examples for scoring; the rest is the pool for labels.
+
+    They are drawn at random, with each class's share of them. Where the target's examples are of groups, no group is on
+    both sides; where there are times, the test is what came last. All methods, budgets and seeds meet the same test.
+
+    Parameters
+    ----------
+    source, target : Examples
+    test_size : int
+    times : ndarray of float64, shape (n,), optional
+        When each target example came about.
+    names : sequence of str
+        What a person calls the answers, for what cannot be split.
+
+    Raises
+    ------
+    SpecificationError
+        If groups and times are both given, if groups leave a class in the pool or in the test alone, or if times leave
+        it in the test alone.
+    """
     from sklearn.model_selection import train_test_split
 
-    pool, test = train_test_split(
-        np.arange(len(target)), test_size=test_size, stratify=target.answers, random_state=SPLIT_SEED
-    )
+    if times is not None and target.groups is not None:
+        raise SpecificationError(
+            "target.time: the test is either what came last or of other groups than the pool; leave target.time or "
+            "target.group out."
+        )
+    if times is not None:
+        test = _last(target.answers, times, test_size, names)
+    elif target.groups is not None:
+        test = _of_other_groups(target.answers, target.groups, test_size, names)
+    else:
+        rows = np.arange(len(target))
+        test = np.zeros(len(target), bool)
+        test[train_test_split(rows, test_size=test_size, stratify=target.answers, random_state=SPLIT_SEED)[1]] = True
     answers = 1 + int(max(source.answers.max(initial=0), target.answers.max()))
-    return Domains(source, target[np.sort(pool)], target[np.sort(test)], answers)
+    return Domains(source, target[np.flatnonzero(~test)], target[np.flatnonzero(test)], answers)
+
+
+def _last(answers: np.ndarray, times: np.ndarray, size: int, names: Sequence[str]) -> np.ndarray:
+    """Return which examples came last, if each class came before, too."""
+    if np.isnan(times).any():
+        raise SpecificationError(f"target.time: {np.isnan(times).sum()} of its {len(times)} examples have no time.")
+    test = last_aside(times, size)
+    if not test.any():
+        raise SpecificationError(f"target.time: all of its {len(times)} examples are of one time, so none came last.")
+    if len(late := np.setdiff1d(answers[test], answers[~test])):
+        raise SpecificationError(
+            f"target.time: all examples of {_called(late[0], names)!r} are among the last {test.sum()}, which are the "
+            "test, so there is none to learn from; each label must be among the earlier ones, too."
+        )
+    return test
+
+
+def _of_other_groups(answers: np.ndarray, groups: np.ndarray, size: int, names: Sequence[str]) -> np.ndarray:
+    """Return which examples are of groups that are set aside, if each class is on both sides."""
+    kinds = np.unique(answers)
+    for kind in kinds:
+        if len(np.unique(groups[answers == kind])) < 2:
+            raise SpecificationError(
+                f"target.group: all examples of {_called(kind, names)!r} are of one group, so they cannot be learned "
+                "from and scored on, too; each label needs two groups."
+            )
+    test = groups_aside(answers, groups, size / len(answers), np.random.default_rng(SPLIT_SEED))
+    for kind in kinds:
+        if test[answers == kind].all() or not test[answers == kind].any():
+            raise SpecificationError(
+                f"target.group: the few groups of {_called(kind, names)!r} are those of other labels, too, and no way "
+                "was found to have every label both in the pool and in the test; each label needs more groups."
+            )
+    return test
+
+
+def _called(answer: int, names: Sequence[str]) -> str:
+    return str(names[answer] if len(names) else answer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import numpy as np
@@ -12,6 +13,7 @@ from pydantic import Field
 from tlcore.errors import SpecificationError
 from tlcore.scenarios.base import Domains, Examples, Pace
 from tlcore.scenarios.classification import CHOOSE_FROM, FOLDS, Classification, split_target
+from tlcore.scenarios.splits import facts_of_groups, numbered
 
 if TYPE_CHECKING:
     from torch import nn
@@ -171,6 +173,16 @@ class Labelled(Protocol):
         """How many were left out, and why."""
         ...
 
+    @property
+    def groups(self) -> np.ndarray | None:
+        """What must not stand on both sides of a split, by name, of str, shape (n,); None: each stands for itself."""
+        ...
+
+    @property
+    def times(self) -> np.ndarray | None:
+        """When each came about, of float64, shape (n,), if what came last is the test."""
+        ...
+
     def __len__(self) -> int: ...
 
 
@@ -180,7 +192,8 @@ def bring_together(
     """Number examples and labels of both domains, and set aside what the target is scored on.
 
     An example that comes twice in the target could be learned in training and met again in the test: of those that are
-    alike the first counts, and the target's go before the source's.
+    alike the first counts, and the target's go before the source's. Groups of the same name are the same in both
+    domains.
 
     Parameters
     ----------
@@ -202,7 +215,8 @@ def bring_together(
     Raises
     ------
     SpecificationError
-        If the target has fewer than two labels, or one of fewer than three examples.
+        If the target has fewer than two labels, or one of fewer than three examples, or cannot be split by its groups
+        or times (`split_target`).
     """
     of_source, of_target = source.contents, target.contents
     mine, theirs, known = _first_of_each(of_target), _first_of_each(of_source), {*of_target}
@@ -210,8 +224,10 @@ def bring_together(
     names = [*classes] or sorted({*source.labels[alone].tolist(), *target.labels[mine].tolist()})
     number = {name: index for index, name in enumerate(names)}
     answers = np.array([number[name] for name in [*source.labels[alone], *target.labels[mine]]], np.int64)
-    inputs = np.arange(len(answers))
-    here = Examples(inputs[len(alone) :], answers[len(alone) :])
+    groups = numbered(*(_of(rows, part.groups) for part, rows in ((source, alone), (target, mine))))
+    everything = Examples(np.arange(len(answers)), answers)
+    there = replace(everything[: len(alone)], groups=groups[0])
+    here = replace(everything[len(alone) :], groups=groups[1])
     kinds, counts = np.unique(here.answers, return_counts=True)
     if len(kinds) < 2:
         raise SpecificationError(
@@ -223,7 +239,7 @@ def bring_together(
             f"target.label: {counts.min()} of its {unit} are {rare!r}; each label needs three, to learn from and to "
             "be scored on. rename leaves a label out."
         )
-    split = split_target(Examples(inputs[: len(alone)], answers[: len(alone)]), here, _tested(counts))
+    split = split_target(there, here, _tested(counts), _of(mine, target.times), names)
     shared = set(source.labels[alone].tolist()) & set(target.labels.tolist())
     facts = {
         f"source_{unit}": len(alone),
@@ -234,11 +250,16 @@ def bring_together(
         "source_doubles": len(source) - len(theirs),
         "target_doubles": len(target) - len(mine),
         "in_both": len(theirs) - len(alone),
+        **facts_of_groups(split),
         **{f"source_{why}": count for why, count in source.dropped.items()},
         **{f"target_{why}": count for why, count in target.dropped.items()},
     }
     together = Domains(split.source, split.pool, split.test, len(names), answer_names=tuple(names), facts=facts)
     return together, alone, mine
+
+
+def _of(rows: list[int], known: np.ndarray | None) -> np.ndarray | None:
+    return None if known is None else known[rows]
 
 
 def _first_of_each(contents: Sequence[Hashable]) -> list[int]:

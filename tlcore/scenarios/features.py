@@ -15,6 +15,7 @@ from tlcore.datasets.own import read_both
 from tlcore.errors import SpecificationError
 from tlcore.scenarios.base import UNKNOWN, Domains, Examples
 from tlcore.scenarios.classification import LabelsFound, split_target
+from tlcore.scenarios.splits import facts_of_groups, numbered
 
 if TYPE_CHECKING:
     from tlcore.methods.base import Method
@@ -121,17 +122,15 @@ def _domains(source: str, target: str, standardize: Standardize, transductive: b
     names = _answers(called[mine], called[theirs], transductive)
     number = {name: place for place, name in enumerate(names)}
     answers = np.array([number.get(label, UNKNOWN) for label in called.tolist()], np.int64)
-    groups = _groups(there, here)
+    groups = numbered(there.groups, here.groups)
     inputs = np.arange(len(called))
-
-    def examples(rows: np.ndarray) -> Examples:
-        return Examples(inputs[rows], answers[rows], None if groups is None else groups[rows])
-
-    left, right = examples(mine), examples(theirs)
+    left = Examples(inputs[mine], answers[mine], None if groups[0] is None else groups[0][mine])
+    of_target = theirs - len(there)
+    right = Examples(inputs[theirs], answers[theirs], None if groups[1] is None else groups[1][of_target])
     if transductive:
         split = Domains(left, right, right, len(names))
     else:
-        split = _split(left, right, names, here.times[theirs - len(there)] if here.times is not None else None)
+        split = _split(left, right, names, None if here.times is None else here.times[of_target])
     learned = np.zeros(len(inputs), bool)
     learned[np.concatenate([split.source.inputs, split.pool.inputs])] = True
     rows = _standardized(both.numbers(learned), learned, len(there), standardize)
@@ -143,12 +142,10 @@ def _domains(source: str, target: str, standardize: Standardize, transductive: b
         "classes": len(names),
         "shared_classes": len({*called[mine].tolist()} & {*called[theirs].tolist()} - {""}),
         **copies,
+        **facts_of_groups(split),
         **both.facts,
         **facts,
     }
-    if groups is not None:
-        facts["groups"] = len(np.unique(groups[theirs]))
-        facts["groups_in_both"] = len(np.intersect1d(groups[mine], groups[split.test.inputs]))
     learned_there, pool, test = (
         replace(part, inputs=rows[part.inputs]) for part in (split.source, split.pool, split.test)
     )
@@ -239,18 +236,7 @@ def _split(source: Examples, target: Examples, names: list[str], times: np.ndarr
             f"target.label: {counts.min()} of its rows are {names[kinds[counts.argmin()]]!r}; each label needs "
             "three, to learn from and to be scored on."
         )
-    return split_target(source, target, int(min(MOST_TESTED, max(len(kinds), 0.4 * len(target)))), times)
-
-
-def _groups(source: FeatureTable, target: FeatureTable) -> np.ndarray | None:
-    """Return the groups of the rows of both as numbers (n,), the same by name; a row without one is its own."""
-    if source.groups is None and target.groups is None:
-        return None
-    names = [
-        part.groups.tolist() if part.groups is not None else [""] * len(part) for part in (source, target)
-    ]  # fmt: skip
-    alone = ("\0" + str(place) for place in range(len(names[0]) + len(names[1])))
-    return np.unique([name or next(alone) for name in names[0] + names[1]], return_inverse=True)[1]
+    return split_target(source, target, int(min(MOST_TESTED, max(len(kinds), 0.4 * len(target)))), times, names)
 
 
 def _in_order(names: list[str]) -> list[str]:

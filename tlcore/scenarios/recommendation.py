@@ -285,7 +285,10 @@ class Ratings(Recommendation):
     own = InteractionFile
 
     liked: float | None = Field(
-        None, ge=0, description="From which rating on a row is a choice; empty: each file's median rating."
+        None,
+        ge=0,
+        description="From which rating on a row is a choice; empty: each file's median rating, of two "
+        "different ratings the larger.",
     )
 
     def domains(self, source: InteractionFile, target: InteractionFile) -> Domains:
@@ -331,7 +334,7 @@ def _choices(which: str, table: Interactions, liked: float | None) -> Interactio
     """Return the rows that are choices and their users; an item that nobody likes stays in the catalogue."""
     if table.rating is None:
         return table
-    from_rating = float(np.median(table.rating)) if liked is None else liked
+    from_rating = _usual(table.rating) if liked is None else liked
     rows = table.rating >= from_rating
     if not rows.any():
         raise SpecificationError(
@@ -348,6 +351,12 @@ def _choices(which: str, table: Interactions, liked: float | None) -> Interactio
         time=None if table.time is None else table.time[rows],
         dropped=table.dropped | {"not_liked": int((~rows).sum())},
     )
+
+
+def _usual(rating: np.ndarray) -> float:
+    """Return from which rating on a row counts, unless a person says it: the median, of two values the larger."""
+    values = np.unique(rating)
+    return float(values[1] if len(values) == 2 else np.median(rating))  # of clicks as 0 and 1 the median is often 0
 
 
 def _loss_in_catalogue(outputs: Tensor, answers: Tensor, first_target: int) -> Tensor:

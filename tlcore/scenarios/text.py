@@ -282,8 +282,13 @@ def _only(which: str, table: LabelledTexts, labels: tuple[str, ...]) -> Labelled
             f"labels: the {which} has none of {', '.join(labels)}; it has {', '.join(sorted({*table.labels}))}. "
             f"{which}.rename calls them otherwise."
         )
-    texts = [text for text, kept in zip(table.texts, keep, strict=True) if kept]
-    return LabelledTexts(texts, table.labels[keep], table.dropped | {"other_labels": int((~keep).sum())})
+    return LabelledTexts(
+        [text for text, kept in zip(table.texts, keep, strict=True) if kept],
+        table.labels[keep],
+        table.dropped | {"other_labels": int((~keep).sum())},
+        None if table.groups is None else table.groups[keep],
+        None if table.times is None else table.times[keep],
+    )
 
 
 def texts_together(source: LabelledTexts, target: LabelledTexts, classes: tuple[str, ...] = ()) -> Domains:

@@ -1,0 +1,142 @@
+"""Which groups, and which times, are set aside of a domain, so that what is scored is new in the way that matters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from tlcore.scenarios.base import Domains
+
+STEPS, TRIED, AT_RANDOM = 3000, 12, 0.3
+"""Of the walk that brings every class to both sides: steps, groups that each looks at, how often it does not look.
+
+With these it finds a way wherever there is one between up to eight groups (tests/scenarios/test_splits.py).
+"""
+
+
+def groups_aside(answers: np.ndarray, groups: np.ndarray, share: float, generator: np.random.Generator) -> np.ndarray:
+    """Set whole groups aside: about a share of each class, and of each class some on either side if there is a way.
+
+    As long as a class is missing on a side, one of its groups is moved there (a walk as in Selman, Kautz & Cohen, Noise
+    strategies for improving local search, AAAI 1994). Then each group is moved, large ones first, if that lessens
+    Σ_k (t_k − share · n_k)² / n_k, with t_k of the n_k examples of class k set aside, and takes no class from a side. A
+    group that has all examples of a class is never set aside.
+
+    Parameters
+    ----------
+    answers, groups : ndarray of shape (n,)
+        What class and what group each example is of.
+    share : float
+        Between 0 and 1.
+    generator : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+        Which examples are set aside.
+    """
+    _, kind = np.unique(answers, return_inverse=True)
+    _, group = np.unique(groups, return_inverse=True)
+    sides = _Sides(kind, group, share)
+    for _ in range(STEPS):
+        lacking = sides.lacking()
+        if not len(lacking):
+            break
+        movable = sides.groups_of(generator.choice(lacking))
+        tried = generator.permutation(movable)[:TRIED]
+        sides.move(tried[0] if generator.random() < AT_RANDOM else min(tried, key=sides.change))
+    order = generator.permutation(np.flatnonzero(~sides.stays))
+    for one in order[np.argsort(-np.bincount(group)[order], kind="stable")]:
+        if sides.change(one) < (0, 0.0):
+            sides.move(one)
+    aside: np.ndarray = sides.aside[group]
+    return aside
+
+
+class _Sides:
+    """On which side each group is, and what of each class is set aside."""
+
+    def __init__(self, kind: np.ndarray, group: np.ndarray, share: float) -> None:
+        from scipy.sparse import csr_matrix
+
+        counts = csr_matrix((np.ones(len(kind)), (group, kind)))
+        counts.sum_duplicates()
+        self._counts, self._columns, self._share = counts, counts.tocsc(), share
+        self._all = np.bincount(kind).astype(float)
+        self._there = np.zeros(len(self._all))
+        self.aside = np.zeros(counts.shape[0], bool)
+        self.stays = np.zeros(counts.shape[0], bool)
+        for one in np.flatnonzero(np.diff(self._columns.indptr) == 1).tolist():
+            self.stays[self._members(one)] = True
+        self._divisible = counts.T @ ~self.stays > 0
+
+    def _members(self, kind: int) -> np.ndarray:
+        members: np.ndarray = self._columns.indices[self._columns.indptr[kind] : self._columns.indptr[kind + 1]]
+        return members
+
+    def _row(self, group: int) -> tuple[np.ndarray, np.ndarray]:
+        """The classes of a group, and by how many examples of each what is set aside grows if the group is moved."""
+        part = slice(self._counts.indptr[group], self._counts.indptr[group + 1])
+        return self._counts.indices[part], self._counts.data[part] * (-1 if self.aside[group] else 1)
+
+    def lacking(self) -> np.ndarray:
+        """The classes that are missing on a side, of those that have groups which may be moved."""
+        return np.flatnonzero(self._divisible & ((self._there == 0) | (self._there == self._all)))
+
+    def groups_of(self, kind: int) -> np.ndarray:
+        """The groups of a class that may be moved."""
+        members = self._members(kind)
+        movable: np.ndarray = members[~self.stays[members]]
+        return movable
+
+    def change(self, group: int) -> tuple[int, float]:
+        """By how many classes missing on a side there are more, and how much farther the shares are, if it is moved."""
+        kinds, more = self._row(group)
+        total, divisible = self._all[kinds], self._divisible[kinds]
+
+        def state(there: np.ndarray) -> tuple[int, float]:
+            missing = divisible & ((there == 0) | (there == total))
+            return int(missing.sum()), float(((there - self._share * total) ** 2 / total).sum())
+
+        (missing, far), (then_missing, then_far) = state(self._there[kinds]), state(self._there[kinds] + more)
+        return then_missing - missing, then_far - far
+
+    def move(self, group: int) -> None:
+        """Move a group to the other side."""
+        kinds, more = self._row(group)
+        self._there[kinds] += more
+        self.aside[group] = not self.aside[group]
+
+
+def last_aside(times: np.ndarray, size: int) -> np.ndarray:
+    """Set aside what came last, about ``size`` examples; those of the same time are on one side.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+        Nothing is set aside where all is of one time.
+    """
+    in_order = np.sort(times)
+    cuts = 1 + np.flatnonzero(in_order[1:] > in_order[:-1])
+    if not len(cuts):
+        return np.zeros(len(times), bool)
+    cut = cuts[np.abs(cuts - (len(times) - size)).argmin()]
+    aside: np.ndarray = times >= in_order[cut]
+    return aside
+
+
+def numbered(*parts: np.ndarray | None) -> list[np.ndarray | None]:
+    """Number names, those that stand in several parts alike; a part of which none is known stays so."""
+    names = np.unique(np.concatenate([part for part in parts if part is not None] or [np.empty(0, str)]))
+    return [None if part is None else np.searchsorted(names, part) for part in parts]
+
+
+def facts_of_groups(split: Domains) -> dict[str, int]:
+    """How many groups the target has, and how many of those among its test examples stand in the source, too."""
+    source, pool, test = (part.groups for part in (split.source, split.pool, split.test))
+    if pool is None or test is None:
+        return {}
+    many = {"groups": len(np.union1d(pool, test))}
+    return many if source is None else many | {"groups_in_both": len(np.intersect1d(source, test))}
