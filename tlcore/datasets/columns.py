@@ -140,7 +140,8 @@ class Column:
     @cached_property
     def _spelled(self) -> tuple[np.ndarray, Decimal]:
         """The different values as numbers, nan where one is none, and the decimal mark that they were read with."""
-        return numbers_in(self._values, self.decimal)
+        written = (str(value) if known else "" for value, known in zip(self._encoded[1], self._values, strict=True))
+        return numbers_in([*written], self.decimal)
 
     @cached_property
     def missing(self) -> np.ndarray:
@@ -185,7 +186,7 @@ class Column:
         known = counts.sum()
         zeros = any(_LEADING_ZERO.fullmatch(value) for value in values)
         numbers = ~np.isnan(self._spelled[0][self._place_of_known])
-        if not zeros and counts[numbers].sum() >= MOSTLY * known and not _are_codes(values, numbers):
+        if not zeros and counts[numbers].sum() >= MOSTLY * known and not _are_grades(values, numbers, known):
             return "number"
         if all(value[:1] in "[(" and value[-1:] in "])" for value in values):
             return "list"
@@ -404,10 +405,9 @@ def _are_truths(values: Collection[str]) -> bool:
     return 0 < len(small) <= 2 and any(small <= {*pair} for pair in TRUTHS)
 
 
-def _are_codes(values: Sequence[str], numbers: np.ndarray) -> bool:
+def _are_grades(values: Sequence[str], numbers: np.ndarray, known: int) -> bool:
     """Whether few values, some of which are words, are rather grades such as 1, 2, 3, 4+ than numbers."""
-    words = [value for value, number in zip(values, numbers, strict=True) if not number]
-    return bool(words) and len(values) <= 20 and len(words) >= 2
+    return len(values) <= min(20, known / 2) and (~numbers).sum() >= 2
 
 
 def dates_in(values: Sequence[str]) -> tuple[np.ndarray, str]:
