@@ -147,7 +147,8 @@ def _sniffed(text: str, separator: str) -> tuple[str, bool, int]:
     if row is None:
         return separator or _most_even(text), True, 0
     found, quote, above, many = row
-    return (separator or (found if many > 1 and found in "\t,;|" else "")), quote != "'", int(above)
+    found = found if many > 1 and found in "\t,;|" else _most_even(text)  # it gives up on rows of several lengths
+    return separator or found, quote != "'", int(above)
 
 
 def _is_above(lines: Sequence[str], above: int, separator: str, usual: Collection[str]) -> bool:
@@ -223,7 +224,7 @@ def has_header(first: Sequence[str], rows: Sequence[Sequence[str]], usual: Colle
     """Whether the first row names the columns.
 
     By a usual name; by numbers that count the columns; by words above numbers, or a number above words; where all are
-    words, by cells that no other row has in a column of few different values.
+    words, by cells that no other row has.
     """
     cells = [cell.strip() for cell in first]
     columns = [[row[place].strip() for row in rows if place < len(row)] for place in range(len(cells))]
@@ -247,9 +248,8 @@ def has_header(first: Sequence[str], rows: Sequence[Sequence[str]], usual: Colle
             votes -= 1
     if votes:
         return votes > 0
-    few = [(cell, column) for cell, column in zip(cells, columns, strict=True) if len(set(column)) <= len(column) / 3]
-    if few:
-        return all(cell not in column for cell, column in few)
+    if any(cell in column for cell, column in zip(cells, columns, strict=True) if cell):
+        return False
     short = all(0 < len(cell) <= 30 for cell in cells) and len(set(cells)) == len(cells)
     return short and not any(_is_number(cell) for cell in cells)
 
