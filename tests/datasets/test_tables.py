@@ -6,7 +6,6 @@ import gzip
 import io
 import json
 import lzma
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from tests.datasets.workbooks import workbook, zipped
 from tlcore.datasets.columns import MISSING, name_of
 from tlcore.datasets.tables import TableFile
 from tlcore.errors import SpecificationError
@@ -67,14 +67,6 @@ WRITTEN = {
 @pytest.mark.parametrize("how", WRITTEN)
 def test_the_same_table_in_every_dialect(how, tmp_path):
     assert cells(table(tmp_path, WRITTEN[how])) == SAME
-
-
-def zipped(**files: str | bytes) -> bytes:
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as archive:
-        for name, inside in files.items():
-            archive.writestr(name, inside)
-    return content.getvalue()
 
 
 @pytest.mark.parametrize(
@@ -167,40 +159,12 @@ def test_rows_with_too_many_cells_are_left_out_or_refused(tmp_path):
 FRAME = pd.DataFrame({"a": [1.5, -2, 3], "b": ["x", "y", "x"], "label": ["k0", "k1", "k0"]})
 
 
-def sheet(rows: list[list], name: str = "Data", before: tuple = ()) -> bytes:
-    """A workbook as the standard has it, without the parts that nobody reads."""
-    body = "".join(f"<row>{''.join(cell(value) for value in row)}</row>" for row in [*before, *rows])
-    space = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
-    kinds = "http://schemas.openxmlformats.org/package/2006/relationships"
-    office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
-    return zipped(**{
-        "[Content_Types].xml": '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"/>',
-        "_rels/.rels": f'<Relationships xmlns="{kinds}"><Relationship Id="r1" Type="{office}/officeDocument" '
-        'Target="xl/workbook.xml"/></Relationships>',
-        "xl/workbook.xml": f'<workbook xmlns="{space}" xmlns:r="{office}"><sheets>'
-        f'<sheet name="Notes" sheetId="2" r:id="r3"/><sheet name="{name}" sheetId="1" r:id="r2"/></sheets></workbook>',
-        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{kinds}"><Relationship Id="r2" Type="{office}/worksheet" '
-        f'Target="worksheets/sheet1.xml"/><Relationship Id="r3" Type="{office}/worksheet" '
-        'Target="worksheets/sheet2.xml"/></Relationships>',
-        "xl/worksheets/sheet1.xml": f'<worksheet xmlns="{space}"><sheetData>{body}</sheetData></worksheet>',
-        "xl/worksheets/sheet2.xml": f'<worksheet xmlns="{space}"><sheetData/></worksheet>',
-    })  # fmt: skip
-
-
-def cell(value) -> str:
-    if value is None:
-        return "<c/>"
-    if isinstance(value, str):
-        return f'<c t="inlineStr"><is><t>{value}</t></is></c>'
-    return f"<c><v>{value}</v></c>"
-
-
 SHEET = [["a", "b", "label"], [1.5, "x", "k0"], [-2, "y", "k1"], [3, "x", "k0"]]
 
 
 @pytest.mark.parametrize("before", [(), (["Measurements of May"], [None])])
 def test_a_sheet_is_a_table(before, tmp_path):
-    found = table(tmp_path, sheet(SHEET, before=before), "book.xlsx")
+    found = table(tmp_path, workbook(SHEET, before=before), "book.xlsx")
     assert [column.name for column in found.columns] == ["a", "b", "label"]
     assert found.columns[0].numbers().tolist() == [1.5, -2, 3]
     assert found.columns[2].names().tolist() == ["k0", "k1", "k0"]
@@ -209,9 +173,9 @@ def test_a_sheet_is_a_table(before, tmp_path):
 
 def test_a_sheet_by_its_name(tmp_path):
     with pytest.raises(SpecificationError, match="sheet: 'Date' is not known; did you mean 'Data'"):
-        table(tmp_path, sheet(SHEET), "book.xlsx", sheet="Date")
+        table(tmp_path, workbook(SHEET), "book.xlsx", sheet="Date")
     with pytest.raises(SpecificationError, match="it has no row"):
-        table(tmp_path, sheet(SHEET), "book.xlsx", sheet="Notes")
+        table(tmp_path, workbook(SHEET), "book.xlsx", sheet="Notes")
 
 
 @pytest.mark.parametrize("form", ["parquet", "feather", "json", "jsonl", "json of columns", "json in an object"])

@@ -52,14 +52,12 @@ def _npz(name: str, content: bytes) -> dict[str, Any] | None:
 
 
 def _mat(name: str, content: bytes) -> dict[str, Any]:
-    from scipy.io import loadmat
+    from tlcore.datasets.matlab import variables
 
     try:
-        found: dict[str, Any] = loadmat(BytesIO(content))  # type: ignore[arg-type]
-    except Exception as error:  # noqa: BLE001  a damaged file makes its readers raise whatever they stumble over
-        reason = " ".join(str(error).split()) or "it is damaged"
-        raise SpecificationError(f"path: {name!r} cannot be read as MAT: {reason.rstrip('.')}.") from None
-    return {key: value for key, value in found.items() if not key.startswith("__")}
+        return variables(content)
+    except ValueError as error:
+        raise SpecificationError(f"path: {name!r} cannot be read as MAT: {str(error).rstrip('.')}.") from None
 
 
 def _hdf5(name: str, content: bytes) -> dict[str, Any]:

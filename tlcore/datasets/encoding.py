@@ -252,10 +252,14 @@ def _likeliest(content: bytes, possible: list[str]) -> str:
     from chardet import detect_all
 
     believed = dict.fromkeys(possible, 1e-4)
-    for one in detect_all(content, ignore_threshold=True, include_encodings=possible, max_bytes=len(content) or 1):
+    some = len(content) or 1
+    for one in detect_all(
+        content, ignore_threshold=True, include_encodings=possible, max_bytes=some, no_match_encoding=possible[0]
+    ):
         said = str(one["encoding"]).lower()
         name = ALSO_CALLED.get(said, said)
-        believed[name] = max(believed[name], one["confidence"])
+        if name in believed:  # of what is damaged it may believe nothing at all
+            believed[name] = max(believed[name], one["confidence"])
     return max(possible, key=lambda name: log2(believed[name]) - _rare(content, name) + LEANING * (name == "gb18030"))
 
 

@@ -121,7 +121,10 @@ def _is_a_format(infos: Sequence[zipfile.ZipInfo]) -> bool:
 
 
 def _bounded(packed: Readable, largest: int) -> bytes:
-    content = packed.read(largest + 1)
-    if len(content) > largest:
-        raise ValueError(f"unpacks to more than {largest:,} bytes")
-    return content
+    chunks, size = [], 0
+    while chunk := packed.read(2**20):  # asked for all at once, gzip would make room for all that is allowed
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > largest:
+            raise ValueError(f"unpacks to more than {largest:,} bytes")
+    return b"".join(chunks)
