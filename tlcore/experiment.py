@@ -213,7 +213,18 @@ class Experiment(BaseModel):
         load = scenario.transductive if self.setting == "transductive" else scenario.domains
         if not scenario.own:
             return load(self.source, self.target)
-        return load(self._own_file("source"), self._own_file("target"))
+        files = {which: self._own_file(which) for which in ("source", "target")}
+        for which, file in files.items():
+            if file and not file.sha256:  # what is kept of a file is kept by its content
+                files[which] = self._pinned(which)
+        return load(*files.values())
+
+    def _pinned(self, which: str) -> OwnFile | None:
+        """Return the file of a domain with its checksum; why it cannot be had is said with the domain's name."""
+        try:
+            return file.pinned() if (file := self._own_file(which)) else None
+        except SpecificationError as error:
+            raise SpecificationError(f"{which}.{error}") from None
 
     @property
     def names(self) -> tuple[str, str]:
@@ -237,14 +248,9 @@ class Experiment(BaseModel):
         """
         scenario, experiment = self.where, self
         if scenario.own:
-            pinned = {}
-            for which in ("source", "target"):
-                try:
-                    if file := self._own_file(which):
-                        pinned[which] = file.pinned().model_dump(mode="json", exclude_defaults=True)
-                except SpecificationError as error:
-                    raise SpecificationError(f"{which}.{error}") from None
-            experiment = self.model_copy(update=pinned)
+            files = {which: file for which in ("source", "target") if (file := self._pinned(which))}
+            said = {which: file.model_dump(mode="json", exclude_defaults=True) for which, file in files.items()}
+            experiment = self.model_copy(update=said)
         domains = experiment.domains()
         options = scenario.settled(domains).model_dump(mode="json", exclude_defaults=True)
         experiment = experiment.model_copy(update={"options": options})

@@ -132,6 +132,8 @@ def test_one_column_of_a_file_tells_the_decimal_mark_of_all(tmp_path):
     assert found.columns[1].numbers().tolist() == [28.7, 1.25, 0.5]
     quoted = table(tmp_path, 'x,y,label\n"1,234",28.7,a\n"2,345",1.25,b\n')
     assert quoted.columns[0].numbers().tolist() == [1234, 2345]
+    quoted = table(tmp_path, 'x,y,label\n"1,234","28,7",a\n"2,345","1,25",b\n')
+    assert quoted.columns[0].numbers().tolist() == [1.234, 2.345]
 
 
 def test_a_lone_quotation_mark_by_tab_is_a_sign(tmp_path):

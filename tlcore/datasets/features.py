@@ -44,6 +44,8 @@ class FeatureTable:
     times : np.ndarray of float64, shape (n,), or None
     first : int or None
         The first index of svmlight that is there, as the two files must begin to count alike.
+    taken : frozenset of str
+        Columns that are no features, as they are the label, a group, a time, or left out.
     """
 
     rows: Any
@@ -52,6 +54,7 @@ class FeatureTable:
     groups: np.ndarray | None = None
     times: np.ndarray | None = None
     first: int | None = None
+    taken: frozenset[str] = frozenset()
 
     def __len__(self) -> int:
         return len(self.rows[0]) if isinstance(self.rows, tuple) else int(self.rows.shape[0])
@@ -117,15 +120,14 @@ class FeatureFile(TableFile, LabelledFile):
         found = {"label": label, **{role: self.found(table, role) for role in ("group", "time") if getattr(self, role)}}
         return {role: column for role, column in found.items() if column is not None}
 
-    def features(self, table: Table) -> tuple[list[Column], dict[str, str]]:
-        """Return the columns that are features, and why others are none."""
+    def features(self, table: Table) -> list[Column]:
+        """Return the columns that may be features: those that have no other role."""
         taken = {column.name for column in self.roles(table).values()}
         columns = [column for column in table.columns if column.name not in taken]
         names = [column.name for column in columns]
         if doubles := sorted({name for name in names if names.count(name) > 1}):
             raise SpecificationError(f"path: {self.name!r} has two columns {doubles[0]!r}; call one otherwise.")
-        reasons = {column.name: why for column in columns if (why := unusable(column))}
-        return [column for column in columns if column.name not in reasons], reasons
+        return columns
 
     def look(self) -> Look:
         """Return how the file is understood."""
@@ -136,14 +138,16 @@ class FeatureFile(TableFile, LabelledFile):
         table = self.table()
         roles = self.roles(table)
         proposed = proposed_group(table, roles) if "group" not in roles else {}
-        _, reasons = self.features(table)
+        reasons = {column.name: why for column in self.features(table) if (why := unusable(column))}
         return look_at(self.name, table, roles, read.labels, read.dropped, reasons=reasons, proposed=proposed)
 
 
 def unusable(column: Column) -> str:
     """Return why a column is no feature; empty if it is one."""
+    if column.said in ("category", "number", "date", "boolean"):
+        return ""
     match column.kind:
-        case "text" if len(column.counts[0]) > 0.9 * (~column.missing).sum() and column.said != "category":
+        case "text" if len(column.counts[0]) > 0.9 * (~column.missing).sum():
             return "nearly every row has a value of its own"
         case "text":
             return "texts, or too many different values"
@@ -259,20 +263,22 @@ def _of_columns(file: FeatureFile) -> FeatureTable:
         for _ in threads.map(lambda column: column.plain, table.columns):
             pass
     roles = file.roles(table)
-    columns, reasons = file.features(table)
     features: list[Column] = []
-    for column in columns:
+    for column in file.features(table):
         features += _written_out(file, column) if column.kind == "list" else [column]
     labels = roles["label"].labels() if "label" in roles else None
     groups = known_groups(file, roles["group"]) if "group" in roles else None
     times = known_times(file, roles["time"], np.ones(table.rows, bool)) if "time" in roles else None
-    dropped = {**table.dropped, "columns_left_out": len(reasons) + len(file.leave_out)}
-    odd = {column.name: column.odd()[0] for column in features}
-    dropped["odd_cells"] = sum(odd.values())
-    if not features:
-        why = f", as {next(iter(reasons))!r} is left out: {next(iter(reasons.values()))}" if reasons else ""
-        raise SpecificationError(f"path: {file.name!r} has no column besides the label that can be a feature{why}.")
-    return FeatureTable(tuple(features), labels, {why: n for why, n in dropped.items() if n}, groups, times)
+    dropped = table.dropped | {"odd_cells": sum(column.odd()[0] for column in features)}
+    reasons = [(column.name, why) for column in features if (why := unusable(column))]
+    if reasons and len(reasons) == len(features):
+        raise SpecificationError(
+            f"path: {file.name!r} has no column besides the label that can be a feature: {reasons[0][0]!r} is left "
+            f"out, {reasons[0][1]}; kinds={reasons[0][0]}=category takes it."
+        )
+    taken = frozenset({*(column.name for column in roles.values()), *file.leave_out})
+    counts = {why: n for why, n in dropped.items() if n}
+    return FeatureTable(tuple(features), labels, counts, groups, times, taken=taken)
 
 
 def _written_out(file: FeatureFile, column: Column) -> list[Column]:
@@ -454,41 +460,48 @@ def align(source: FeatureTable, target: FeatureTable) -> Aligned:
 
 
 def _by_name(source: FeatureTable, target: FeatureTable) -> Aligned:
-    there, here = ({column.name: column for column in table.rows} for table in (source, target))
+    taken = source.taken | target.taken
+    there, here = (
+        {column.name: column for column in table.rows if column.name not in taken} for table in (source, target)
+    )
     for which, mine, other in (("source", there, here), ("target", here, there)):
-        if missing := [name for name in other if name not in mine]:
+        if missing := [name for name in other if name not in mine and not unusable(other[name])]:
             raise SpecificationError(
                 f"{which}.path: it lacks column {', '.join(map(repr, missing[:5]))} of the other file; both need the "
                 "same columns, or leave_out leaves one out of the other."
             )
     blocks: list[Block] = []
-    facts = {"category_columns": 0, "missing_cells": 0, "mixed_columns": 0}
-    for name, column in there.items():
-        block, mixed = _block(name, column, here[name])
-        facts["mixed_columns"] += mixed
+    facts = {"category_columns": 0, "missing_cells": 0, "mixed_columns": 0, "columns_left_out": 0}
+    for name in [*there, *(name for name in here if name not in there)]:
+        block = _block(name, there[name], here[name]) if name in there and name in here else None
+        if block is None:
+            facts["columns_left_out"] += 1
+            continue
+        facts["mixed_columns"] += bool(block.categories) and "number" in (there[name].kind, here[name].kind)
         facts["category_columns"] += bool(block.categories)
         facts["missing_cells"] += int((block.values < 0).sum() if block.categories else np.isnan(block.values).sum())
-        if len(block.categories) > MOST_CATEGORIES:
-            facts["columns_left_out"] = facts.get("columns_left_out", 0) + 1
-            continue
         blocks.append(block)
     if not blocks:
         raise SpecificationError("source.path: no column is left that can be a feature in both domains.")
     return Aligned(tuple(blocks), None, len(source), facts)
 
 
-def _block(name: str, source: Column, target: Column) -> tuple[Block, bool]:
-    """Return a column of both, and whether it is numbers in one domain and categories in the other."""
+def _block(name: str, source: Column, target: Column) -> Block | None:
+    """Return a column of both: numbers where both have them, else categories; None if it is no feature."""
     kinds = {kind for kind in (source.kind, target.kind) if kind != "empty"}
     said = next((column.said for column in (source, target) if column.said), "")
-    numbers = said in ("number", "date") or (said != "category" and kinds <= {"number", "boolean", "date"})
-    if numbers:
+    if said in ("text", "empty") or not kinds:
+        return None
+    if said in ("number", "date", "boolean") or (said != "category" and kinds <= {"number", "boolean"}):
         values = np.concatenate([source.numbers(), target.numbers()])
         if np.isinf(values).any():
             raise SpecificationError(f"source.path: column {name!r} of the two files has an infinite number.")
-        return Block(name, values), False
+        return Block(name, values)
+    if said != "category" and (kinds <= {"text", "date"} or "date" in kinds):
+        return None
     both = np.concatenate([source.names(), target.names()])
     categories, places = np.unique(both.astype(str), return_inverse=True)
-    if len(categories) and categories[0] == "":
-        return Block(name, places - 1, tuple(categories[1:].tolist())), "number" in kinds
-    return Block(name, places, tuple(categories.tolist())), "number" in kinds
+    missing = len(categories) > 0 and categories[0] == ""
+    if len(categories) - missing > MOST_CATEGORIES:
+        return None
+    return Block(name, places - missing, tuple(categories[int(missing) :].tolist()))
