@@ -125,9 +125,9 @@ class Column:
 
     @cached_property
     def _has_leading_zeros(self) -> bool:
-        """Whether some of the first cells are codes such as 007, which are no numbers."""
-        step = max(1, len(self.cells) // 500)
-        some = [self.cells[row].as_py() for row in range(0, len(self.cells), step)]
+        """Whether some of the cells, from all over, are codes such as 007, which are no numbers."""
+        each = 1 + 500 // max(1, self.cells.num_chunks)
+        some = (value for chunk in self.cells.chunks for value in chunk.slice(0, each).to_pylist())
         return any(isinstance(value, str) and _LEADING_ZERO.fullmatch(value.strip()) for value in some)
 
     @property

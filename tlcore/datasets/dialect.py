@@ -16,7 +16,7 @@ from tlcore.datasets.numerals import numbers_in
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|", "colons": "::", "blanks": " "}
 """What may stand between cells, by a name that can be typed."""
-LOOKED_AT = 2**22
+LOOKED_AT = 2**20
 """Bytes from the beginning of a file by which it is judged."""
 _NOTES = re.compile(r"[#%]")
 

@@ -14,7 +14,7 @@ from tlcore.datasets.columns import KINDS, Column, Kind
 from tlcore.datasets.dialect import SEPARATORS, Dialect, cells_of, dialect_of, has_header, plain_name, quotes_are_signs
 from tlcore.datasets.encoding import decoded
 from tlcore.datasets.numerals import Decimal, decimal_of
-from tlcore.datasets.own import OwnFile, mapping
+from tlcore.datasets.own import BEGINNING, OwnFile, mapping
 from tlcore.errors import SpecificationError, one_of
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ ROW_NUMBER_NAMES = (
     "序号",
     "编号",
 )
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 MOST_BROKEN = 0.05
 """The share of rows with too many cells up to which they are left out and counted; more are a wrong separator."""
 NONE = "none"
@@ -235,7 +236,9 @@ def _table(
             return _workbook(content, sheet, named, usual)
         if content.startswith(b"SQLite format 3"):
             raise ValueError("it is a database")
-        read = decoded(content, encoding)
+        read = decoded(content[:BEGINNING] if content.isascii() else content, encoding)
+        if content.isascii() and read.encoding != "utf-8":  # UTF-16 of plain letters is nothing but ASCII and zeros
+            read = decoded(content, encoding)
         dropped = {"misread": read.misread}
         start = read.text[:200].lstrip()
         if start.lower().startswith(("<!doctype html", "<html", "<?xml")):
@@ -243,9 +246,9 @@ def _table(
         if start.startswith("version https://git-lfs"):
             raise ValueError("it is what Git LFS leaves in the place of a file; run git lfs pull")
         if start.startswith(("{", "[")):
-            cells = _json(read.text)
+            cells = _json(content.decode() if content.isascii() and read.encoding == "utf-8" else read.text)
             return _finished(cells, Understood("JSON", read.encoding), dropped)
-        as_it_is = read.encoding == "utf-8" and not read.misread and not content.startswith(b"\xef\xbb\xbf")
+        as_it_is = read.encoding == "utf-8" and not read.misread and not content.startswith(BYTE_ORDER_MARK)
         written = content if as_it_is else read.text.encode("utf-8", "replace")
         return _separated(written, read.encoding, separator, named, usual, dropped)
     except (ValueError, OSError, ArithmeticError, TypeError, RecursionError) as error:
