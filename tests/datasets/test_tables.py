@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from tests.datasets.workbooks import workbook, zipped
 from tlcore.datasets.columns import MISSING, name_of
+from tlcore.datasets.features import FeatureFile
 from tlcore.datasets.tables import TableFile
 from tlcore.errors import SpecificationError
 
@@ -124,6 +125,14 @@ def test_what_a_person_says_wins(tmp_path):
     assert table(tmp_path, PLAIN, leave_out="a, b").names == ["label"]
     kept = table(tmp_path, "a,b\nNA,1\n,2\n", not_missing="NA").columns[0]
     assert kept.names().tolist() == ["NA", ""]
+
+
+def test_a_label_that_counts_as_missing_is_said(tmp_path):
+    (tmp_path / "t.csv").write_text("a,label\n1.5,None\n2.5,high\n3,None\n")
+    found = {column.name: column.why for column in FeatureFile(path=str(tmp_path / "t.csv")).look().columns}
+    assert found == {"a": "", "label": "'None' counts as missing; not_missing=None takes it as a label"}
+    said = FeatureFile(path=str(tmp_path / "t.csv"), not_missing="None").look()
+    assert said.labels == {"None": 2, "high": 1}
 
 
 def test_one_column_of_a_file_tells_the_decimal_mark_of_all(tmp_path):

@@ -324,6 +324,13 @@ class Column:
         """Return some cells as they are written."""
         return [str(self.cells[int(row)].as_py()).strip() for row in rows]
 
+    def words_for_missing(self) -> list[str]:
+        """Return the words that count as missing here, as they are written, an empty cell aside."""
+        if not self.is_text or self.plain is not None:
+            return []
+        pairs = zip(self._encoded[1], self._values, strict=True)
+        return sorted(written.strip() for written, known in pairs if written.strip() and not known)
+
     def examples(self) -> tuple[str, ...]:
         """Return up to three different values as they are written, the first that there are."""
         seen: dict[str, None] = {}
@@ -374,7 +381,7 @@ _NUMBER = re.compile(r"-?(0|[1-9]\d{0,17})(\.\d*)?([eE][+-]?\d{1,2})?")
 
 LABEL_NAMES = (
     "label", "labels", "class", "category", "sentiment", "target", "topic", "answer", "y", "stars", "标签",
-    "类别", "情感",
+    "标注", "类别", "情感", "標籤", "類別", "分类", "分類",
 )  # fmt: skip
 """What a column of labels is usually called, in small letters without signs."""
 GROUP_NAMES = (

@@ -107,7 +107,9 @@ def look_at(
         role = role_of.get(column.name, LEFT_OUT if column.name in reasons else others)
         odd, such = column.odd()
         why = reasons.get(column.name, "")
-        if odd and role not in (LEFT_OUT, "not used"):
+        if words := column.words_for_missing() if role == "label" else []:
+            why = f"{words[0]!r} counts as missing; not_missing={words[0]} takes it as a label"
+        if odd and role in (others, "time", "rating"):
             why = f"{odd} cells are no {column.kind}, such as {such!r}; counted as missing"
         seen.append(ColumnLook(column.name, role, column.kind, column.share_missing, column.examples(), why))
     seen += [ColumnLook(column, LEFT_OUT, "", 0.0, (), why) for column, why in table.left_out]

@@ -20,7 +20,7 @@ WORD = r"[぀-ヿ㐀-鿿가-힯]|[^\W_぀-ヿ㐀-鿿가-힯]+(?:['’][^\W_]+)?"
 WORD_OR_SIGN = WORD + r"|[^\w\s]"
 TEXT_NAMES = (
     "text", "texts", "sentence", "review", "content", "body", "comment", "message", "tweet", "document", "abstract",
-    "title", "文本", "内容", "评论", "句子",
+    "title", "文本", "内容", "评论", "句子", "內容", "評論", "正文",
 )  # fmt: skip
 """What a column of texts is usually called, in small letters without signs."""
 LONGEST = 20_000
