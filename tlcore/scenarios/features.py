@@ -168,8 +168,8 @@ def _labels_of(which: str, table: FeatureTable, needed: bool) -> np.ndarray:
         return np.full(len(table), "")
     if table.labels is not None:
         raise SpecificationError(
-            f"{which}.label: none of its {len(table)} rows has a label; {which}.not_missing names words, such as NA, that "
-            "are labels."
+            f"{which}.label: none of its {len(table)} rows has a label; {which}.not_missing names words, such as NA, "
+            "that are labels."
         )
     raise SpecificationError(
         f"{which}.label: the {which} needs labels, and no column or key has a usual name, such as y; say which one "
