@@ -65,6 +65,8 @@ class FeatureFile(TableFile, LabelledFile):
     """Rows of features: CSV, TSV, JSON lines, Parquet, a sheet, NPZ, MAT or svmlight; packed or not."""
 
     usual: ClassVar = {"label": LABEL_NAMES, "group": GROUP_NAMES, "time": TIME_NAMES}
+    guessed: ClassVar = ("label",)
+    others: ClassVar = "feature"
     formats: ClassVar = "CSV, TSV, JSON lines, Parquet, .xlsx, .xls, .ods, NPZ, MAT, svmlight; plain, .gz or .zip"
     members: ClassVar = (r"\.(npz|mat|csv|tsv|txt|jsonl|ndjson|json|parquet|svm|svmlight|libsvm|xlsx|xls|ods|data)$",)
 
