@@ -218,7 +218,10 @@ class TableFile(OwnFile):
 
         holders = {role: column.name for role, column in self.holders().items()}
         left_out = dict.fromkeys(self.leave_out)
+        known = {*self.model_copy(update={"leave_out": (), "kinds": {}}).table().names}
         for name, role in roles.items():
+            if name not in known:
+                continue  # it has no name, or holds the number of the row
             left_out.pop(name, None)
             holders = {other: holder for other, holder in holders.items() if holder != name}
             if role == LEFT_OUT:
