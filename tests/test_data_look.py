@@ -181,6 +181,16 @@ def test_a_role_that_must_be_cannot_be_taken_away(tmp_path):
     assert fields == {"user": "who", "rating": "none"}
 
 
+def test_what_is_said_of_one_table_of_features_goes_for_the_other(measurements):
+    said = FeatureFile(path=str(measurements), group="patient", leave_out=("颜色", "标签"), label="宽度")
+    plain = FeatureFile(path=str(measurements))
+    like = plain.like(said)
+    assert (like.group, like.label, like.leave_out) == ("patient", "宽度", ("颜色", "标签"))
+    otherwise = FeatureFile(path=str(measurements), group="颜色", label="标签").like(said)
+    assert (otherwise.group, otherwise.label, otherwise.leave_out) == ("颜色", "标签", ())
+    assert said.like(plain) == said
+
+
 def test_a_look_keeps_the_order_of_the_file(measurements):
     whole = FeatureFile(path=str(measurements))
     some = FeatureFile(path=str(measurements), leave_out=("颜色",))

@@ -46,15 +46,14 @@ def look_over(kind: type[OwnFile], fields: dict[str, Any]) -> bool:
         places = {}
         for which, column in zip(given, st.columns(len(given)), strict=True):
             with column:
-                places[which] = st.container(), st.container()
+                places[which] = st.container(), st.container(horizontal=True)
         files = {which: _as_told(kind, which, fields[which], *places[which]) for which in given}
         for which, file in files.items():
             if file is None:
                 readable = False
                 continue
             other = files.get("target" if which == "source" else "source")
-            with places[which][0]:
-                readable &= _draw(which, file, _like(file, other) if other else file)
+            readable &= _draw(which, file, _like(file, other) if other else file, *places[which])
         if readable and len(files) == 2:
             _match_labels(kind, fields)
             _count_labels(kind, fields)
@@ -63,8 +62,7 @@ def look_over(kind: type[OwnFile], fields: dict[str, Any]) -> bool:
 
 def _as_told(kind: type[OwnFile], which: str, fields: dict[str, Any], above: Any, below: Any) -> OwnFile | None:
     """Return the file as a person described it, and write that into its fields; None if it cannot be."""
-    with below:
-        otherwise = st.popover(_("Read it otherwise"), icon=":material/tune:")
+    otherwise = below.popover(_("Read it otherwise"), icon=":material/tune:")
     with otherwise:
         fields |= changed(kind.written(), which)
     try:
@@ -89,27 +87,29 @@ def _like(file: OwnFile, other: OwnFile) -> OwnFile:
         return file  # what is wrong is said where it is looked at
 
 
-def _draw(which: str, told: OwnFile, file: OwnFile) -> bool:
+def _draw(which: str, told: OwnFile, file: OwnFile, above: Any, below: Any) -> bool:
     """Show how a file was read, and return whether it can be."""
     look, error = _seen(file, "look")
     shown = look or _seen(file, "glance")[0]
-    st.markdown(f"**{words.domain(which)}**")
-    if shown:
-        facts = " · ".join(f"{words.reading(name)}: {_(value)}" for name, value in shown.facts.items())
-        st.caption(f"`{shown.file}` · {facts}")
-    else:
-        st.caption(f"`{file.name}`")
-    if error:
-        st.error(f"{which}.{error}", icon=":material/error:")
-    if shown and shown.columns:
-        _edit(which, type(told), shown)
-    if shown and shown.left_out:
-        st.caption(" · ".join(f"{count:,} {words.left_out(why)}" for why, count in shown.left_out.items()))
+    with above:
+        st.markdown(f"**{words.domain(which)}** `{file.name}`")
+        if shown:
+            st.caption(" · ".join(f"{words.reading(name)}: {_(value)}" for name, value in shown.facts.items()))
+        if error:
+            st.error(f"{which}.{error}", icon=":material/error:")
+        if shown and shown.columns:
+            _edit(which, type(told), shown)
+        if shown and shown.left_out:
+            st.caption(" · ".join(f"{words.left_out(why)}: {count:,}" for why, count in shown.left_out.items()))
     for field, value in (shown.proposed if shown else {}).items():
-        st.button(
-            _("{value} looks like a {field}: keep each on one side").format(value=f"`{value}`", field=_(field)),
+        pattern = field in told.written()
+        below.button(
+            _("Names of pictures look like groups: keep each on one side")
+            if pattern
+            else _("{value} looks like a group: keep each on one side").format(value=f"`{value}`"),
             icon=":material/call_split:",
-            help=_("So that none is learned from while another of the same is scored."),
+            help=_("So that none is learned from while another of the same is scored.")
+            + (f" `{field}={value}`" if pattern else ""),
             key=f"{which}.propose.{field}",
             on_click=partial(_accept, which, told, field, value),
         )
@@ -169,14 +169,14 @@ def _edit(which: str, kind: type[TableFile], look: Look) -> None:
             (
                 column.name,
                 column.role,
-                column.kind or "empty",
+                column.kind,
                 100 * column.missing,
-                " | ".join(column.examples),
                 _(column.why) if column.why else "",
+                " | ".join(column.examples),
             )
             for column in look.in_the_order_of(state["whole"]).columns
         ],
-        columns=["column", "role", "kind", "missing", "values", "why"],
+        columns=["column", "role", "kind", "missing", "why", "values"],
     )
     for row, edit in _edits(which).items():
         if any(table.at[row, what] != value for what, value in edit.items()):
@@ -199,15 +199,16 @@ def _edit(which: str, kind: type[TableFile], look: Look) -> None:
             "kind": st.column_config.SelectboxColumn(
                 _("Kind"),
                 help=_("What is in it; choose another."),
-                options=KINDS,
+                options=[*KINDS] if table["kind"].all() else [*KINDS, ""],  # nothing is in what has no name
                 format_func=words.kind,
                 required=True,
                 width=90,
             ),
             "missing": st.column_config.NumberColumn(_("Missing"), format="%.0f%%", width=70),
-            "values": st.column_config.TextColumn(_("Values"), width=180),
-            "why": st.column_config.TextColumn(_("Why"), width=220),
+            "why": st.column_config.TextColumn(_("Why"), width=200),
+            "values": st.column_config.TextColumn(_("Values"), width=200),
         },
+        column_order=[name for name in table if name != "why" or table["why"].any()],
         disabled=["column", "missing", "values", "why"],
         hide_index=True,
         height=ROW * (1 + min(MOST_ROWS, len(table))) + 3,

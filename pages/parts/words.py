@@ -242,7 +242,7 @@ def kind(name: str) -> str:
         "date": _("date"),
         "list": _("list"),
         "empty": _("empty"),
-    }.get(name) or _(name)
+    }.get(name) or name
 
 
 def title(run: RunInfo) -> str:

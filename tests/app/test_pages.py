@@ -435,12 +435,14 @@ def test_how_a_file_was_read_is_shown_and_corrected_by_choosing(finished, tmp_pa
     assert dict(columns_of(app, "source")["role"]) == dict(before["role"])
     choose(app, "source", "note", role="feature")  # it cannot be one, and says why
     assert dict(columns_of(app, "source")["role"]) == dict(before["role"])
-    for which in ("source", "target"):
-        choose(app, which, "colour", role="left out")
-        choose(app, which, "width", kind="category")
-        app.button(key=f"{which}.propose.group").click().run()
-        assert [*columns_of(app, which).index] == [*before.index]
-        assert columns_of(app, which).loc["colour", "kind"] == "category"
+    choose(app, "source", "colour", role="left out")
+    choose(app, "source", "width", kind="category")
+    app.button(key="source.propose.group").click().run()
+    for which in ("source", "target"):  # both need the same columns
+        table = columns_of(app, which)
+        assert [*table.index] == [*before.index]
+        assert dict(table["role"]) == {**before["role"], "colour": "left out", "patient": "group"}
+        assert table.loc["colour", "kind"] == "category"
     app.text_input(key="budgets").set_value("1")
     app.number_input(key="seeds").set_value(1)
     app.run()
