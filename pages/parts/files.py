@@ -21,6 +21,7 @@ from tlcore.errors import SpecificationError, first_line
 MOST_MATCHED = 20  # labels that are matched by choosing; more are written down
 ROW = 35  # pixels, as Streamlit draws it
 MOST_ROWS = 12
+UNKNOWN = "–"  # the kind of a column that was not looked into
 
 
 def bring(kind: type[OwnFile], which: str, label: str) -> dict[str, Any]:
@@ -71,9 +72,9 @@ def _as_told(kind: type[OwnFile], which: str, fields: dict[str, Any], above: Any
         if whole and whole.columns:
             fields |= _chosen(which, file, whole)
         else:  # no columns to choose in: keys of arrays, or a file that cannot be read yet
-            rest = {*kind.model_fields} - {*kind.written(), *OwnFile.model_fields}
+            roles = kind.usual if issubclass(kind, TableFile) else ()
             with otherwise:
-                fields |= changed({name: field for name, field in kind.model_fields.items() if name in rest}, which)
+                fields |= changed({role: kind.model_fields[role] for role in roles}, which)
         return kind.model_validate(fields)
     except ValidationError as error:
         above.error(f"{which}.{first_line(error, [*kind.model_fields])}", icon=":material/error:")
@@ -141,7 +142,7 @@ def _chosen(which: str, file: TableFile, whole: Look) -> dict[str, Any]:
     fresh: dict[str, dict[str, str]] = {"role": {}, "kind": {}}
     for row, edit in edits.items():
         for what, value in edit.items():
-            if value and value != state["seen"].get(row, {}).get(what):
+            if value not in (None, UNKNOWN) and value != state["seen"].get(row, {}).get(what):
                 fresh[what][names[row]] = value
     if fresh["role"] or fresh["kind"]:
         now = file.model_validate({**file.model_dump(exclude_defaults=True), **state["fields"]})
@@ -169,7 +170,7 @@ def _edit(which: str, kind: type[TableFile], look: Look) -> None:
             (
                 column.name,
                 column.role,
-                column.kind,
+                column.kind or UNKNOWN,
                 100 * column.missing,
                 _(column.why) if column.why else "",
                 " | ".join(column.examples),
@@ -199,7 +200,7 @@ def _edit(which: str, kind: type[TableFile], look: Look) -> None:
             "kind": st.column_config.SelectboxColumn(
                 _("Kind"),
                 help=_("What is in it; choose another."),
-                options=[*KINDS] if table["kind"].all() else [*KINDS, ""],  # nothing is in what has no name
+                options=[*KINDS, UNKNOWN] if UNKNOWN in {*table["kind"]} else KINDS,
                 format_func=words.kind,
                 required=True,
                 width=90,
