@@ -153,7 +153,11 @@ def test_what_was_found_in_files_of_ones_own_is_said_before_it_runs(tlcore, tmp_
     files = ("--set", f"source.path={tmp_path / 'there.csv'}", "--set", f"target.path={tmp_path / 'here.csv'}")
     done = tlcore("run", "features", *files, "--set", "setting=transductive", "--set", "seeds=1")
     assert (done.returncode, done.stderr) == (0, "")
-    first = done.stdout.splitlines()[0]
+    first, *files = done.stdout.splitlines()[:3]
+    assert files == [
+        f"{which}: {name}.csv: 30 rows, text, utf-8, comma; label y; feature: 2 number; 2 labels"
+        for which, name in (("source", "there"), ("target", "here"))
+    ]
     assert first.startswith("data: 30 source rows, 30 target rows, 2 columns, 2 shared classes")
     assert "2 missing cells" in first
     assert "source_only" in done.stdout

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from unicodedata import combining, east_asian_width
 
 import typer
 
@@ -18,6 +19,7 @@ from tlcore.errors import SpecificationError, one_of
 if TYPE_CHECKING:
     import pandas as pd
 
+    from tlcore.datasets.look import Look
     from tlcore.experiment import Experiment
     from tlcore.lab import RunInfo
     from tlcore.results import Results
@@ -31,6 +33,8 @@ data = typer.Typer(help="The data sets: fetch, list, verify.")
 engine = typer.Typer(help="The engine that carries out runs: start, stop, status.")
 app.add_typer(data, name="data")
 app.add_typer(engine, name="engine")
+
+LONGEST_VALUE = 24  # signs of a value that stands in a table
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's identifier: see `runs`.")]
@@ -182,6 +186,35 @@ def data_verify(name: str) -> None:
     if not _dataset(name).verify():
         raise SpecificationError(f"dataset: {name!r} differs from the pinned checksum; fetch it again.")
     print(f"{name}: verified")
+
+
+@data.command("look")
+def data_look(
+    path: Annotated[str, typer.Argument(metavar="PATH", help="A file, a folder of pictures, or an address.")],
+    kind: Annotated[
+        str, typer.Option("--as", metavar="KIND", help="features, texts, ratings or images; left out: found.")
+    ] = "",
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Say how it is read, such as encoding=gb18030 or label=grade."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show how a file of your own is understood, before it is run."""
+    from tlcore.scenarios import file_of
+
+    told = {"path": path}
+    for text in changes or []:
+        key, equals, value = text.partition("=")
+        if not (key and equals):
+            raise SpecificationError(f"--set: {text!r} is not of the form key=value.")
+        told[key] = value
+    name, file = file_of(told, kind)
+    look = file.look()
+    if as_json:
+        _print_json({"as": name, **look.as_json()})
+    else:
+        _print_look(name, look)
 
 
 @engine.command("start")
@@ -336,6 +369,31 @@ def _print_data(experiment: Experiment) -> None:
     facts = experiment.domains().facts
     told = {**{name: facts[name] for name in experiment.where.shown_facts}, **{k: n for k, n in facts.items() if n}}
     print("data: " + ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in told.items()), flush=True)
+    for which, file in experiment.files().items():
+        print(f"{which}: {file.look().in_brief()}", flush=True)
+
+
+def _print_look(kind: str, look: Look) -> None:
+    """Print how a file was understood: facts, columns, labels, what was left out, what is proposed."""
+    _print_table(("file", look.file), {"as": kind, **look.facts}.items())
+    if look.columns:
+        print()
+        lines = (
+            (column.name, column.role, column.kind, f"{column.missing:.0%}", _values(column.examples), column.why)
+            for column in look.columns
+        )
+        _print_table(("column", "role", "kind", "missing", "values", "why"), lines)
+    for header, counts in ((("label", "examples"), look.labels), (("left out or mended", "how many"), look.left_out)):
+        if counts:
+            print()
+            _print_table(header, ((name.replace("_", " "), f"{count:,}") for name, count in counts.items()))
+    for field, value in look.proposed.items():
+        print(f"\n{field}: {value} looks like a {field}; say {field}={value}.")
+
+
+def _values(examples: Iterable[str]) -> str:
+    plain = (" ".join(text.split()) for text in examples)
+    return " | ".join(text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 1]}…" for text in plain)
 
 
 def _print_left_out(asked: Experiment, checked: Experiment) -> None:
@@ -355,9 +413,15 @@ def _print_errors(trials: pd.DataFrame) -> None:
 
 def _print_table(header: Iterable[str], lines: Iterable[Iterable[str]]) -> None:
     table = [tuple(header), *map(tuple, lines)]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    widths = [max(map(_width, column)) for column in zip(*table, strict=True)]
     for line in table:
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+        cells = (cell + " " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True))
+        print("  ".join(cells).rstrip())
+
+
+def _width(text: str) -> int:
+    """Return how many places of a terminal a text takes: a Chinese sign takes two."""
+    return sum(0 if combining(sign) else 1 + (east_asian_width(sign) in "WF") for sign in text)
 
 
 def _cell(value: Any) -> str:

@@ -207,6 +207,11 @@ class Experiment(BaseModel):
 
         return SCENARIOS[self.scenario].configure(self.options)
 
+    def files(self) -> dict[str, OwnFile]:
+        """Return the files of a person's own by domain, none for a pretraining."""
+        found = {which: self._own_file(which) for which in ("source", "target")} if self.where.own else {}
+        return {which: file for which, file in found.items() if file}
+
     def domains(self) -> Domains:
         """Load the domains; what a file of one's own lacks is said with the name of the field."""
         scenario = self.where

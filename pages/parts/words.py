@@ -98,7 +98,7 @@ def pair(scenario: Scenario, source: str, target: str) -> str:
 
 def fact(name: str) -> str:
     """Return what a fact about the data says."""
-    return {
+    known = {
         "shared_users": _("people in both"),
         "shared_items": _("items in both"),
         "source_interactions": _("choices in the source"),
@@ -146,6 +146,12 @@ def fact(name: str) -> str:
         "target_rows": _("rows in the target"),
         "test_rows": _("rows to answer and score"),
         "columns": _("columns"),
+        "columns_left_out": _("columns with too many different values, left out"),
+        "mixed_columns": _("columns of numbers in one domain and of words in the other"),
+        "groups": _("groups in the target"),
+        "groups_in_both": _("groups in both the source and the test"),
+        "alike_in_both": _("rows of the source that are like one of the target by chance"),
+        "target_alike": _("rows of the target that are alike by chance"),
         "category_columns": _("columns of categories"),
         "missing_cells": _("missing cells, filled in"),
         "source_cut": _("very long texts in the source, cut"),
@@ -154,7 +160,91 @@ def fact(name: str) -> str:
         "target_misread": _("lines of the target in another encoding than the rest"),
         "source_other_labels": _("texts of the source with a label that does not count"),
         "target_other_labels": _("texts of the target with a label that does not count"),
-    }[name]
+    }
+    if name in known:
+        return known[name]
+    which, _underscore, why = name.partition("_")
+    if which in ("source", "target"):
+        return _("{what} in the {domain}").format(what=left_out(why), domain=domain(which).lower())
+    return left_out(name)
+
+
+def left_out(why: str) -> str:
+    """Return what was left out or mended."""
+    known = {
+        "misread": _("lines in another encoding than the rest"),
+        "short": _("rows with too few cells, completed"),
+        "broken": _("rows with too many cells, left out"),
+        "swallowed": _("rows that may stand inside a quoted cell of another"),
+        "unnamed_columns": _("columns without a name, left out"),
+        "row_number_columns": _("columns of row numbers, left out"),
+        "columns_left_out": _("columns left out"),
+        "odd_cells": _("cells that are no number or date, counted as missing"),
+        "other_sheets": _("other sheets, not read"),
+        "empty": _("empty ones, left out"),
+        "unlabelled": _("without a label"),
+        "cut": _("very long texts, cut"),
+        "incomplete": _("rows without user, item or rating, left out"),
+        "duplicates": _("repeated choices, of which the latest counts"),
+        "other": _("files that are no pictures"),
+        "link": _("links that lead out of the folder, left out"),
+        "corrupt": _("pictures that cannot be read, left out"),
+        "huge": _("pictures that are too large, left out"),
+        "beside": _("pictures beside the parts of the data set, left out"),
+    }
+    return known.get(why) or _(why.replace("_", " "))
+
+
+def domain(which: str) -> str:
+    """Return the name of a domain."""
+    return {"source": _("Source"), "target": _("Target")}[which]
+
+
+def reading(fact: str) -> str:
+    """Return what a fact about a file says."""
+    return {
+        "format": _("format"),
+        "encoding": _("encoding"),
+        "separator": _("separator"),
+        "decimal": _("decimal mark"),
+        "header": _("header"),
+        "skipped lines": _("lines above it"),
+        "sheet": _("sheet"),
+        "quotation marks": _("quotation marks"),
+        "rows": _("rows"),
+        "columns": _("columns"),
+        "pictures": _("pictures"),
+        "groups": _("groups"),
+    }.get(fact) or _(fact)
+
+
+def role(name: str) -> str:
+    """Return what a column is for."""
+    return {
+        "label": _("label"),
+        "text": _("text"),
+        "group": _("group"),
+        "time": _("time"),
+        "user": _("user"),
+        "item": _("item"),
+        "rating": _("rating"),
+        "feature": _("feature"),
+        "not used": _("not used"),
+        "left out": _("left out"),
+    }.get(name) or _(name)
+
+
+def kind(name: str) -> str:
+    """Return what is in a column."""
+    return {
+        "number": _("number"),
+        "boolean": _("yes or no"),
+        "category": _("category"),
+        "text": _("text"),
+        "date": _("date"),
+        "list": _("list"),
+        "empty": _("empty"),
+    }.get(name) or name
 
 
 def title(run: RunInfo) -> str:

@@ -3,23 +3,19 @@
 from typing import Any
 
 import streamlit as st
-from pydantic import ValidationError
 
-from pages.parts import words
-from pages.parts.fields import ask, changed
+from pages.parts import files, words
+from pages.parts.fields import changed
 from pages.parts.language import _, ngettext
 from pages.parts.progress import results_so_far
 from pages.parts.thumbnails import thumbnail
 from tlcore import lab
-from tlcore.datasets.own import OwnFile, keep_upload
 from tlcore.errors import SpecificationError, one_of
 from tlcore.experiment import Experiment, applicable, presets
 from tlcore.methods import METHODS
 from tlcore.report import pictures
 from tlcore.scenarios import SCENARIOS
 from tlcore.scenarios.base import PRETRAINING, Scenario
-
-MOST_MATCHED = 20  # labels that are matched by choosing; more are written down
 
 
 def watch(run_id: str) -> None:
@@ -111,56 +107,11 @@ def choose_domains(scenario: Scenario, pair: tuple[Any, Any] | None) -> tuple[An
             format_func=lambda pair: words.pair(scenario, *pair),
             key=f"pair.{scenario.name}",
         )
-    source = own_file(scenario.own, "source", _("Source: where much is known"))
+    source = files.bring(scenario.own, "source", _("Source: where much is known"))
     if scenario.pretrained and "path" not in source:
         st.caption(_("Without a file the source is what the network was pretrained on."))
         source = PRETRAINING
-    return source, own_file(scenario.own, "target", _("Target: where you want to know"))
-
-
-def own_file(kind: type[OwnFile], which: str, label: str) -> dict[str, Any]:
-    """Ask for a file, uploaded or by its address, and what in it means what."""
-    uploaded = st.file_uploader(label, key=f"{which}.upload", help=" ".join((kind.__doc__ or "").split()))
-    fields: dict[str, Any] = {}
-    if uploaded is not None:
-        fields["path"] = str(keep_upload(uploaded.name, uploaded.getvalue()))
-    columns = {name: field for name, field in kind.model_fields.items() if name not in OwnFile.model_fields}
-    title = _("Columns, or a file by its address") if columns else _("A file or a folder by its address")
-    with st.expander(title, icon=":material/table_chart:"):
-        if uploaded is None:
-            path = ask("path", kind.model_fields["path"], f"{which}.path", "")
-            fields |= {"path": path} if path else {}
-        if columns:
-            with st.container(horizontal=True):
-                fields |= changed(columns, which)
-    return fields
-
-
-def match_labels(kind: type[OwnFile], fields: dict[str, Any]) -> None:
-    """Ask what the source's labels are called in the target, where they differ, and write that into its ``rename``."""
-    if "rename" not in kind.model_fields or any("path" not in fields[which] for which in ("source", "target")):
-        return
-    try:
-        source, target = (kind.model_validate(fields[which]) for which in ("source", "target"))
-        theirs, mine = source.labels(), target.labels()
-    except (SpecificationError, ValidationError):
-        return  # what is wrong with a file is said where the data are looked at
-    unknown = [label for label in theirs if label not in mine]
-    if not unknown or len(unknown) > MOST_MATCHED:
-        return
-    alike = {label.casefold(): label for label in mine}
-    names = [_("a label of its own"), *mine, _("left out")]
-    chosen = {}
-    st.caption(_("The source has labels that the target has not. What are they called in the target?"))
-    with st.container(horizontal=True):
-        for label in unknown:
-            start = 1 + mine.index(alike[label.casefold()]) if label.casefold() in alike else 0
-            options = range(len(names))
-            place = st.selectbox(
-                label, options, index=start, format_func=names.__getitem__, key=f"same.{label}", width=220
-            )
-            chosen[label] = [label, *mine, ""][place]
-    fields["source"]["rename"] = source.relabelled(chosen)
+    return source, files.bring(scenario.own, "target", _("Target: where you want to know"))
 
 
 def look_at(data: dict[str, Any]) -> dict[str, str]:
@@ -181,6 +132,7 @@ def look_at(data: dict[str, Any]) -> dict[str, str]:
     samples(experiment)
     rest = [name for name, count in found.items() if count and name not in scenario.shown_facts]
     st.caption(" · ".join(f"{found[name]:,} {words.fact(name)}" for name in rest))
+    # What the data give cause to be careful about belongs here, a line each, once an experiment can say it.
     refused = experiment.refusals()
     for why in dict.fromkeys(refused.values()):
         names = [name for name in refused if refused[name] == why]
@@ -217,7 +169,8 @@ def samples(experiment: Experiment) -> None:
 def form(preset: Experiment, wanted: str) -> dict[str, Any] | None:
     """Ask for the fields of an experiment, starting from a preset's, in the scenario that is wanted.
 
-    Returns None as long as files are missing; raises a `SpecificationError` if the data cannot be used.
+    Returns None as long as files are missing or cannot be read; raises a `SpecificationError` if the data cannot be
+    used.
     """
     fields: dict[str, Any] = {}
     left, right = st.columns(2)
@@ -236,8 +189,6 @@ def form(preset: Experiment, wanted: str) -> dict[str, Any] | None:
             fields |= {"name": preset.name, "description": preset.description}
         st.caption(_(scenario.summary))
         fields["source"], fields["target"] = choose_domains(scenario, (preset.source, preset.target) if here else None)
-        if scenario.own:
-            match_labels(scenario.own, fields)
         asked = {
             name: field
             for name, field in type(scenario).model_fields.items()
@@ -273,9 +224,12 @@ def form(preset: Experiment, wanted: str) -> dict[str, Any] | None:
             key="seeds",
         )
     refused: dict[str, str] = {}
+    readable = files.look_over(scenario.own, fields) if scenario.own else True
     given = [fields[which] == PRETRAINING or "path" in fields[which] for which in ("source", "target")]
     if scenario.own and not all(given):
         st.info(_("Choose a file for each domain to go on."), icon=":material/upload_file:")
+        return None
+    if not readable:
         return None
     if scenario.shown_facts:
         refused = look_at({key: fields[key] for key in ("scenario", "options", "source", "target", "setting")})

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -79,6 +80,23 @@ def page(name: str, **query: str) -> AppTest:
     app.run()
     assert not app.exception
     return app
+
+
+def columns_of(app: AppTest, which: str) -> pd.DataFrame:
+    """What the page says of the columns of a file."""
+    (table,) = [table.value for table in app.data_editor if (table.key or "").startswith(f"{which}.columns.")]
+    return table.set_index("column")
+
+
+def choose(app: AppTest, which: str, column: str, **edit: str) -> None:
+    """Change the role or kind of a column in the table, as a person does, who keeps what was changed before."""
+    (table,) = [table for table in app.data_editor if (table.key or "").startswith(f"{which}.columns.")]
+    row = [*table.value["column"]].index(column)
+    edits = dict(app.session_state[table.key]["edited_rows"])
+    edits[row] = {**edits.get(row, {}), **edit}
+    app.session_state[table.key] = {"edited_rows": edits, "added_rows": [], "deleted_rows": []}
+    app.run()
+    assert not app.exception
 
 
 def one(value: str | list[str]) -> str:
@@ -189,7 +207,6 @@ def test_own_tables_are_run(finished, tables):
     app.number_input(key="seeds").set_value(1)
     app.text_input(key="budgets").set_value("2")
     app.number_input(key="ratings.cold_users").set_value(0.1)
-    app.text_input(key="source.user").set_value("user")
     app.run()
     app.button(key="start").click().run()
     assert not app.exception
@@ -364,15 +381,137 @@ def test_answers_without_a_truth_are_shown_and_not_scored(finished, tmp_path):
     np.testing.assert_allclose(compared.dataframe[0].value.to_numpy(float), [[0.5, 0.5]], atol=0.05)
 
 
-def test_a_column_that_is_not_there_is_said_beside_the_form(finished, tables):
+def test_a_column_that_is_not_there_is_said_beside_the_form_and_chosen_there(finished, tables):
     app = page("run", scenario="ratings")
     for which, path in zip(("source", "target"), tables, strict=True):
         app.text_input(key=f"{which}.path").set_value(str(path))
-    app.text_input(key="target.item").set_value("goods")
+    tables[1].write_text(tables[1].read_text().replace("item", "thing", 1))
     app.run()
     assert not app.exception
-    assert app.error[0].value.startswith("target.item: 'here.csv' has no column 'goods'")
+    assert [error.value.partition(";")[0] for error in app.error] == [
+        "target.item: no column of 'here.csv' is called item"
+    ]
     assert app.button(key="start").disabled
+    choose(app, "target", "thing", role="item")
+    assert not app.error
+    assert not app.button(key="start").disabled
+    app.text_input(key="target.separator").set_value("tab").run()
+    assert app.error[0].value.startswith("target.path: 'here.csv' cannot be read as a table")
+
+
+def measurements(folder: Path, name: str, labels: tuple[str, str] = ("good", "bad")) -> Path:
+    """A table of features with a group, a category, and a column that cannot be a feature."""
+    rng = np.random.default_rng([*name.encode()])
+    lines = ["length;width;colour;patient;note;label"]
+    for i in range(48):
+        length = f"{rng.normal() + 2 * (i % 2):.2f}".replace(".", ",")
+        note = f"number {i} was measured twice, with another device each time"
+        lines.append(f"{length};{i % 7};{['red', 'green', 'blue'][i % 3]};p{i // 4};{note};{labels[i % 2]}")
+    (folder / name).write_text("\n".join(lines))
+    return folder / name
+
+
+def test_how_a_file_was_read_is_shown_and_corrected_by_choosing(finished, tmp_path):
+    app = page("run", scenario="features")
+    for which in ("source", "target"):
+        app.text_input(key=f"{which}.path").set_value(str(measurements(tmp_path, f"{which}.csv")))
+    app.run()
+    assert not app.exception
+    assert not app.error
+    assert any("separator: semicolon" in caption.value for caption in app.caption)
+    before = columns_of(app, "source")
+    assert dict(before["role"]) == {
+        "length": "feature", "width": "feature", "colour": "feature", "patient": "feature", "note": "left out",
+        "label": "label",
+    }  # fmt: skip
+    assert before.loc["length", "kind"] == "number"
+    assert "a value of its own" in before.loc["note", "why"]
+    counts = next(table.value for table in app.dataframe if "label" in table.value)
+    assert [*counts.itertuples(index=False)] == [("good", 24, 24), ("bad", 24, 24)]
+
+    choose(app, "source", "colour", role="label")
+    assert dict(columns_of(app, "source")["role"]) == {**before["role"], "colour": "label", "label": "feature"}
+    choose(app, "source", "label", role="label")  # the table still holds that colour is: the later choice counts
+    assert dict(columns_of(app, "source")["role"]) == dict(before["role"])
+    choose(app, "source", "note", role="feature")  # it cannot be one, and says why
+    assert dict(columns_of(app, "source")["role"]) == dict(before["role"])
+    choose(app, "source", "colour", role="left out")
+    choose(app, "source", "width", kind="category")
+    app.button(key="source.propose.group").click().run()
+    for which in ("source", "target"):  # both need the same columns
+        table = columns_of(app, which)
+        assert [*table.index] == [*before.index]
+        assert dict(table["role"]) == {**before["role"], "colour": "left out", "patient": "group"}
+        assert table.loc["colour", "kind"] == "category"
+    app.text_input(key="budgets").set_value("1")
+    app.number_input(key="seeds").set_value(1)
+    app.run()
+    app.button(key="start").click().run()
+    assert not app.exception
+    run = lab.wait(one(app.query_params["run"]))
+    assert run.status == "done"
+    said = {"leave_out": ["colour"], "kinds": {"width": "category"}, "group": "patient"}
+    assert {key: run.experiment.source[key] for key in said} == said
+    (tmp_path / "again.yaml").write_text(run.experiment.to_yaml())
+    assert Experiment.load(tmp_path / "again.yaml") == run.experiment
+
+
+def test_a_file_that_cannot_be_read_is_mended_where_that_is_said(finished, tmp_path):
+    (tmp_path / "none.csv").write_text("")
+    (tmp_path / "some.pdf").write_bytes(b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n<<>>\nendobj\n" + bytes(range(32)))
+    app = page("run", scenario="features")
+    app.text_input(key="target.path").set_value(str(measurements(tmp_path, "target.csv")))
+    for name, said in (("none.csv", "it is empty"), ("some.pdf", "cannot be read as a table")):
+        app.text_input(key="source.path").set_value(str(tmp_path / name)).run()
+        assert not app.exception
+        (error,) = app.error
+        assert error.value.startswith("source.path: ")
+        assert said in error.value
+        for field in ("encoding", "separator", "sheet"):
+            assert app.text_input(key=f"source.{field}").value == ""
+        assert len(app.data_editor) == 1, "the other file is shown all the same"
+    app.text_input(key="source.path").set_value(str(tmp_path / "target.csv")).run()
+    app.text_input(key="source.encoding").set_value("klingon").run()
+    assert not app.exception
+    assert app.error[0].value.startswith("source.")
+    app.text_input(key="source.encoding").set_value("utf-8").run()
+    assert not [error.value for error in app.error if "encoding" in error.value]
+
+
+def test_labels_that_differ_in_case_or_blanks_are_taken_for_the_same(finished, tmp_path, pictures):
+    app = page("run", scenario="features")
+    app.text_input(key="source.path").set_value(str(measurements(tmp_path, "s.csv", ("Very  Good", "bad"))))
+    app.text_input(key="target.path").set_value(str(measurements(tmp_path, "target.csv", ("very good", "BAD"))))
+    app.run()
+    assert not app.exception
+    assert {metric.label: metric.value for metric in app.metric}["Labels in both"] == "2"
+    renamed = tmp_path / "RIPE"
+    shutil.copytree(pictures["there"], renamed)
+    (renamed / "ripe").rename(renamed / "Ripe")
+    app = page("run", scenario="images")
+    app.text_input(key="source.path").set_value(str(renamed))
+    app.text_input(key="target.path").set_value(str(pictures["here"]))
+    app.run()
+    assert not app.exception
+    assert app.selectbox(key="same.Ripe").value == 1
+    assert {metric.label: metric.value for metric in app.metric}["Labels in both"] == "1"
+
+
+def test_keys_of_arrays_are_written_as_they_have_no_columns_to_choose_in(finished, tmp_path):
+    rows = np.random.default_rng(0).normal(size=(40, 3))
+    for which in ("source", "target"):
+        np.savez(tmp_path / f"{which}.npz", X=rows + (which == "target"), answer=np.arange(40) % 2)
+    app = page("run", scenario="features")
+    for which in ("source", "target"):
+        app.text_input(key=f"{which}.path").set_value(str(tmp_path / f"{which}.npz"))
+    app.run()
+    assert app.error
+    for which in ("source", "target"):
+        app.text_input(key=f"{which}.label").set_value("answer")
+    app.run()
+    assert not app.exception
+    assert not app.error
+    assert {metric.label: metric.value for metric in app.metric}["Labels in both"] == "2"
 
 
 def test_methods_that_need_what_is_not_shared_are_not_offered(finished, tables):

@@ -8,7 +8,9 @@ import socket
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -221,3 +223,105 @@ def test_own_tables_from_upload_to_a_person_s_list(dashboard, page, tmp_path):
     assert best["cmf"] > best["popularity"] + 0.1, "what people like elsewhere tells which half they like"
     expect(page.get_by_text("Liked in the source")).to_be_visible()
     expect(page.get_by_text(re.compile(r"^book \d+")).first).to_be_visible()
+
+
+def measured(label: str, shift: float) -> list[list[str | float]]:
+    """Rows of a Chinese table: two numbers, a colour, a label."""
+    rng = np.random.default_rng([round(shift)])
+    rows: list[list[str | float]] = [["长度", "宽度", "颜色", label]]
+    for i in range(60):
+        length, width = rng.normal(size=2)
+        rows.append(
+            [round(length + 4 * (i % 2) + shift, 2), round(width, 3), "红绿"[i % 3 % 2], ("恶性", "良性")[i % 2]]
+        )
+    return rows
+
+
+def as_text(rows: list[list[str | float]]) -> bytes:
+    """Return rows as an office with decimal commas writes them."""
+    lines = (";".join(str(cell).replace(".", ",") for cell in row) for row in rows)
+    return "\r\n".join(lines).encode("gb18030")
+
+
+def as_workbook(rows: list[list[str | float]]) -> bytes:
+    """Return rows as the only sheet of an .xlsx file, no more of which is written than has to be there."""
+    cells = "".join(
+        "<row>"
+        + "".join(
+            f'<c t="inlineStr"><is><t>{cell}</t></is></c>' if isinstance(cell, str) else f"<c><v>{cell}</v></c>"
+            for cell in row
+        )
+        + "</row>"
+        for row in rows
+    )
+    kinds = "http://schemas.openxmlformats.org"
+    sheets, relations = f"{kinds}/spreadsheetml/2006/main", f"{kinds}/officeDocument/2006/relationships"
+    related = f'<Relationships xmlns="{kinds}/package/2006/relationships"><Relationship Id="r1" Type="{relations}'
+    parts = {
+        "[Content_Types].xml": f'<Types xmlns="{kinds}/package/2006/content-types"/>',
+        "_rels/.rels": f'{related}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
+        "xl/workbook.xml": f'<workbook xmlns="{sheets}" xmlns:r="{relations}"><sheets>'
+        '<sheet name="测量" sheetId="1" r:id="r1"/></sheets></workbook>',
+        "xl/_rels/workbook.xml.rels": f'{related}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>',
+        "xl/worksheets/sheet1.xml": f'<worksheet xmlns="{sheets}"><sheetData>{cells}</sheetData></worksheet>',
+    }
+    file = BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    return file.getvalue()
+
+
+def choose_role(page: Page, which: str, row: int, role: str) -> None:
+    """Choose another role for a column in the table, by keyboard once the cell is selected."""
+    grid = page.locator(f"[class*=st-key-{which}-columns]").get_by_test_id("data-grid-canvas")
+    grid.scroll_into_view_if_needed()
+    box = grid.bounding_box()
+    assert box
+    page.mouse.click(box["x"] + 150, box["y"] + 35 * (row + 1) + 17)
+    expect(grid.locator("td[aria-selected=true]")).to_have_count(1)
+    page.keyboard.press("Enter")
+    choice = page.locator("#portal")
+    expect(choice.locator("input")).to_be_focused()
+    page.keyboard.type(role)
+    expect(choice.get_by_text(role, exact=True).last).to_be_visible()
+    page.keyboard.press("Enter")
+
+
+@pytest.mark.parametrize("ending", ["csv", "xlsx"])
+def test_own_measurements_are_looked_at_corrected_and_run(dashboard, page, tmp_path, ending):
+    write = {"csv": as_text, "xlsx": as_workbook}[ending]
+    for which, shift in (("source", 0.0), ("target", 1.0)):
+        (tmp_path / f"{which}.{ending}").write_bytes(write(measured("标签", shift)))
+    page.goto(f"{dashboard.address}/run?scenario=features")
+    expect(page.get_by_text("Choose a file for each domain")).to_be_visible(timeout=30_000)
+    for which in ("source", "target"):
+        upload = page.locator(f".st-key-{which}-upload")
+        upload.locator("input[type=file]").set_input_files(tmp_path / f"{which}.{ending}")
+        expect(upload.get_by_text(f"{which}.{ending}")).to_be_visible(timeout=30_000)
+    facts = {"csv": "encoding: gb18030 · separator: semicolon · decimal mark: comma", "xlsx": "sheet: 测量"}[ending]
+    expect(page.get_by_text(facts)).to_have_count(2, timeout=30_000)
+    for which in ("source", "target"):
+        cells = page.locator(f"[class*=st-key-{which}-columns] td[role=gridcell]")
+        expect(cells.nth(2)).to_have_text("number", timeout=30_000)
+        assert cells.all_inner_texts()[:3] == ["长度", "feature", "number"]
+    expect(page.get_by_test_id("stMetric").filter(has_text="Columns")).to_contain_text("4", timeout=30_000)
+    choose_role(page, "source", 2, "left out")
+    expect(page.get_by_test_id("stMetric").filter(has_text="Columns")).to_contain_text("2", timeout=30_000)
+    cells = page.locator("[class*=st-key-source-columns] td[role=gridcell]").filter(has_text="left out by you")
+    expect(cells).to_have_count(1)
+    budgets = page.get_by_role("textbox", name="Labels a class")
+    budgets.fill("1")
+    budgets.press("Enter")
+    seeds = page.get_by_role("spinbutton", name="Seeds")
+    seeds.fill("1")
+    seeds.press("Enter")
+    expect(page.get_by_text("3 trials")).to_be_visible(timeout=30_000)  # from_scratch, source_only, coral
+    page.get_by_test_id("stButton").filter(has_text="Run").get_by_role("button").click()
+    expect(page.get_by_test_id("stPageLink").filter(has_text="See the comparison")).to_be_visible(timeout=120_000)
+    run = re.search(r"run=([\w-]+)", page.url)[1]
+    experiment = lab.results(run).experiment
+    assert lab.read(run).status == "done"
+    assert experiment.source["leave_out"] == ["颜色"]
+    (tmp_path / "again.yaml").write_text(experiment.to_yaml())
+    assert Experiment.load(tmp_path / "again.yaml") == experiment

@@ -69,6 +69,8 @@ class FeatureFile(TableFile, LabelledFile):
     """Rows of features: CSV, TSV, JSON lines, Parquet, a sheet, NPZ, MAT or svmlight; packed or not."""
 
     usual: ClassVar = {"label": LABEL_NAMES, "group": GROUP_NAMES, "time": TIME_NAMES}
+    guessed: ClassVar = ("label",)
+    others: ClassVar = "feature"
     formats: ClassVar = "CSV, TSV, JSON lines, Parquet, .xlsx, .xls, .ods, NPZ, MAT, svmlight; plain, .gz or .zip"
     members: ClassVar = (r"\.(npz|mat|csv|tsv|txt|jsonl|ndjson|json|parquet|svm|svmlight|libsvm|xlsx|xls|ods|data)$",)
 
@@ -95,6 +97,21 @@ class FeatureFile(TableFile, LabelledFile):
         return () if found is None else tuple(sorted({*found.tolist()} - {""}))
 
     def like(self, other: FeatureFile) -> FeatureFile:
+        """Return this file with what was said of columns of the other that are here, too: both need the same features.
+
+        The label, what belongs together, times, and what is left out, unless this file's person said otherwise.
+        """
+        file = self._labelled_like(other)
+        said = {role: name for role in ("group", "time") if (name := getattr(other, role)) not in ("", NONE)}
+        if not said and not other.leave_out:
+            return file
+        table = file.table()
+        free = {*table.names} - {column.name for column in file.roles(table).values()}
+        roles = {role: name for role, name in said.items() if name in free and not getattr(self, role)}
+        left_out = tuple(name for name in other.leave_out if name in free)
+        return file.model_copy(update={**roles, "leave_out": (*self.leave_out, *left_out)})
+
+    def _labelled_like(self, other: FeatureFile) -> FeatureFile:
         """Return this file with the label that the other's person named, where this one has such a column.
 
         A column that is a feature there, since its label was named, is one here: a usual name does not make it a label.

@@ -319,6 +319,17 @@ class ImageFolder(LabelledFile):
         """Return the names of the classes, as they are called here."""
         return tuple(np.unique(self.read().labels).tolist())
 
+    def fits(self) -> bool:
+        """Whether it is a folder, or an archive most of whose files are pictures by their names."""
+        if "://" not in self.path and Path(self.path).expanduser().is_dir():
+            return True
+        try:
+            with zipfile.ZipFile(self.pinned().path) as archive:
+                files = [file.filename.lower() for file in archive.infolist() if not file.is_dir()]
+        except (SpecificationError, zipfile.BadZipFile):
+            return False
+        return 2 * sum(name.endswith(ENDINGS) for name in files) > len(files)
+
     def look(self) -> Look:
         """Return how the pictures are understood."""
         found = self.read()

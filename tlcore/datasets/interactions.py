@@ -71,6 +71,8 @@ class InteractionFile(TableFile):
     """
 
     usual: ClassVar = USUAL_NAMES
+    guessed: ClassVar = tuple(USUAL_NAMES)
+    needed: ClassVar = ("user", "item")
     members: ClassVar = (r"rating[^/]*$", r"\.(inter|dat|csv|tsv|jsonl|parquet|xlsx|xls|ods)$")
 
     user: str = Field("", description="Column of users; empty: found by its usual names. A number without a header.")
@@ -111,7 +113,15 @@ class InteractionFile(TableFile):
         """Return how the file is understood."""
         table = self.table()
         read = self.read()
-        return look_at(self.name, table, self.roles(table), None, read.dropped, others="not used")
+        return look_at(self.name, table, self.roles(table), None, read.dropped, others=self.others)
+
+    def fits(self) -> bool:
+        """Whether there is a column of users and one of items, by their names."""
+        try:
+            table = self.table()
+            return not table.nameless and {"user", "item"} <= {*self.roles(table)}
+        except SpecificationError:
+            return False
 
 
 @lru_cache(maxsize=4)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from tlcore.datasets.tables import Table
 
 LEFT_OUT = "left out"
+OTHERS = ("feature", "not used")
+"""What columns are that have no role of their own."""
+MOST_NAMED = 10
 MOST_LABELS_SHOWN = 100
 SIGNS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", "::": "colons", " ": "blanks"}
 
@@ -69,6 +72,43 @@ class Look:
     labels: dict[str, int] = field(default_factory=dict)
     left_out: dict[str, int] = field(default_factory=dict)
     proposed: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def roles(self) -> dict[str, str]:
+        """The names of the columns by their roles, of those that have one alone."""
+        shared = {LEFT_OUT, *OTHERS}
+        return {column.role: column.name for column in self.columns if column.role not in shared}
+
+    def in_brief(self) -> str:
+        """Return the same in a line: the file, its rows, how it is written, roles, kinds, what is left out and why."""
+        facts = [self.facts[name] for name in ("format", "encoding", "separator", "sheet") if name in self.facts]
+        counts = [f"{self.facts[name]} {name}" for name in ("rows", "pictures") if name in self.facts]
+        parts = [", ".join([*counts, *facts])]
+        if roles := self.roles:
+            parts.append(", ".join(f"{role} {name}" for role, name in roles.items()))
+        for role in OTHERS:
+            kinds = Counter(column.kind for column in self.columns if column.role == role)
+            if kinds:
+                parts.append(f"{role}: " + ", ".join(f"{count} {kind}" for kind, count in kinds.most_common()))
+        if self.labels:
+            many = len(self.labels)
+            parts.append(f"{many} label{'s' if many > 1 else ''}")
+        if gone := [f"{column.name!r} ({column.why})" for column in self.columns if column.role == LEFT_OUT]:
+            more = f" and {len(gone) - MOST_NAMED} more" if len(gone) > MOST_NAMED else ""
+            parts.append(f"left out: {', '.join(gone[:MOST_NAMED])}{more}")
+        return f"{self.file}: {'; '.join(parts)}"
+
+    def in_the_order_of(self, whole: Look) -> Look:
+        """Return the same with columns in the order of the whole file, and what is in those that are left out."""
+        order = {column.name: place for place, column in enumerate(whole.columns)}
+        there = {column.name: column for column in whole.columns}
+        columns = [
+            replace(there[column.name], role=column.role, why=column.why)
+            if column.role == LEFT_OUT and column.name in there
+            else column
+            for column in self.columns
+        ]
+        return replace(self, columns=tuple(sorted(columns, key=lambda column: order.get(column.name, len(order)))))
 
     def as_json(self) -> dict[str, Any]:
         """Return the same as JSON can say it."""

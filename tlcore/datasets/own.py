@@ -16,6 +16,7 @@ from tlcore.errors import SpecificationError
 
 if TYPE_CHECKING:
     import numpy as np
+    from pydantic.fields import FieldInfo
 
     from tlcore.datasets.look import Look
 
@@ -92,6 +93,23 @@ class OwnFile(BaseModel):
     def look(self) -> Look:
         """Return how it is understood, for a person to see before it is believed."""
         raise NotImplementedError
+
+    def glance(self) -> Look:
+        """Return what can be said of it though something is missing or wrong that `look` needs."""
+        return self.look()
+
+    def like(self, other: Self) -> Self:  # noqa: ARG002
+        """Return this file with what was said of the other domain's and goes for both."""
+        return self
+
+    def fits(self) -> bool:
+        """Whether what is in the file shows that it is of this kind and no other."""
+        return False
+
+    @classmethod
+    def written(cls) -> dict[str, FieldInfo]:
+        """Return the fields that a person writes; what is chosen for a column is not among them."""
+        return {name: field for name, field in cls.model_fields.items() if name not in OwnFile.model_fields}
 
     def labels(self) -> tuple[str, ...]:
         """Return the names of the answers in it, where these are what a person may call otherwise in the other file."""

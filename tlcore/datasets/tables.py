@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
@@ -19,6 +19,9 @@ from tlcore.errors import SpecificationError, one_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from pydantic.fields import FieldInfo
+
+    from tlcore.datasets.look import Look
 
 UNNAMED = re.compile(r"(Unnamed: \d+(_level_\d+)?(\.\d+)*)?")
 """What a column is called that has no name: by pandas, when a table was saved with its row numbers, however often."""
@@ -111,6 +114,12 @@ class TableFile(OwnFile):
 
     usual: ClassVar[dict[str, tuple[str, ...]]] = {}
     """What columns of each role are usually called, in small letters without signs."""
+    guessed: ClassVar[tuple[str, ...]] = ()
+    """Roles that a column with a usual name has, though nobody said so."""
+    needed: ClassVar[tuple[str, ...]] = ()
+    """Roles that some column must have."""
+    others: ClassVar[str] = "not used"
+    """What a column without a role is."""
     formats: ClassVar[str] = "CSV, TSV, JSON lines, Parquet, .xlsx, .xls, .ods; plain, .gz or .zip"
     members: ClassVar[tuple[str, ...]] = (r"\.(csv|tsv|txt|jsonl|ndjson|json|parquet|xlsx|xls|ods)$",)
 
@@ -167,6 +176,76 @@ class TableFile(OwnFile):
         told = [(name, "left out by you") for name in self.leave_out]
         understood = replace(table.understood, decimal=decimal)
         return replace(table, columns=columns, understood=understood, left_out=(*table.left_out, *told))
+
+    def roles(self, table: Table) -> dict[str, Column]:
+        """Return the columns by their roles."""
+        raise NotImplementedError
+
+    def holders(self) -> dict[str, Column]:
+        """Return the columns by their roles, as many as can be told, though one is missing or not there."""
+        table = self.table()
+        try:
+            return self.roles(table)
+        except SpecificationError:
+            pass
+        found = {}
+        for role in self.usual:
+            if getattr(self, role) or (role in self.guessed and not table.nameless):
+                try:
+                    found[role] = self.found(table, role)
+                except SpecificationError:
+                    continue
+        return {role: column for role, column in found.items() if column is not None}
+
+    def glance(self) -> Look:
+        """Return the columns as they are understood, whatever role is missing."""
+        from tlcore.datasets.look import look_at
+
+        table = self.table()
+        return look_at(self.name, table, self.holders(), None, table.dropped, others=self.others)
+
+    def told(self, roles: Mapping[str, str], kinds: Mapping[str, str]) -> dict[str, Any]:
+        """Return the fields about columns, once a person chose roles and kinds of some of them besides.
+
+        A role that is given to a column is taken from the one that had it, and what would be found anyway is not
+        written down.
+
+        Parameters
+        ----------
+        roles, kinds : mapping of str to str
+            From the names of columns to what was chosen for them: a role, `others` or left out; one of `KINDS`.
+        """
+        from tlcore.datasets.look import LEFT_OUT
+
+        holders = {role: column.name for role, column in self.holders().items()}
+        left_out = dict.fromkeys(self.leave_out)
+        known = {*self.model_copy(update={"leave_out": (), "kinds": {}}).table().names}
+        for name, role in roles.items():
+            if name not in known:
+                continue  # it has no name, or holds the number of the row
+            left_out.pop(name, None)
+            holders = {other: holder for other, holder in holders.items() if holder != name}
+            if role == LEFT_OUT:
+                left_out[name] = None
+            elif role in self.usual:
+                holders[role] = name
+        untold = dict.fromkeys(self.usual, "")
+        plain = self.model_copy(update={**untold, "kinds": {}, "leave_out": tuple(left_out)})
+        found = {role: column.name for role, column in plain.holders().items()}
+        fields: dict[str, Any] = {}
+        for role in self.usual:
+            holder, guess = holders.get(role, ""), found.get(role, "")
+            if holder != guess and (holder or role not in self.needed):
+                fields[role] = holder or NONE
+        kind_of = {column.name: column.found for column in plain.table().columns}
+        chosen = {name: kind for name, kind in {**self.kinds, **kinds}.items() if kind != kind_of.get(name)}
+        return fields | ({"kinds": chosen} if chosen else {}) | ({"leave_out": [*left_out]} if left_out else {})
+
+    @classmethod
+    def written(cls) -> dict[str, FieldInfo]:
+        """Return the fields that a person writes: how the file is read, and not what is chosen for a column."""
+        chosen = {*cls.usual, "kinds", "leave_out"}
+        return {name: field for name, field in super().written().items() if name not in chosen}
 
     def no_column(self, role: str, name: str, names: Sequence[str]) -> SpecificationError:
         """Return the error for a column that is not there."""

@@ -67,6 +67,8 @@ class TextFile(TableFile, LabelledFile):
     """
 
     usual: ClassVar = {"text": TEXT_NAMES, "label": LABEL_NAMES, "group": GROUP_NAMES, "time": TIME_NAMES}
+    guessed: ClassVar = ("text", "label")
+    needed: ClassVar = ("text", "label")
 
     text: str = Field("", description="Column of texts; empty: found by its usual names.")
     label: str = Field("", description="Column of labels; empty: found by its usual names.")
@@ -89,23 +91,26 @@ class TextFile(TableFile, LabelledFile):
 
     def roles(self, table: Table) -> dict[str, Column]:
         """Return the columns by their roles."""
+        found: dict[str, Column | None]
         if table.nameless and not (self.text and self.label):
-            return self._by_their_cells(table)
-        found = {"text": self.found(table, "text", needed=True), "label": self.found(table, "label", needed=True)}
+            found = {**self._by_their_cells(table)}
+        else:
+            found = {role: self.found(table, role, needed=True) for role in self.needed}
         for role in ("group", "time"):
             if getattr(self, role):
                 found[role] = self.found(table, role)
         return {role: column for role, column in found.items() if column is not None}
 
     def _by_their_cells(self, table: Table) -> dict[str, Column]:
-        """Return text and label of a table without a header: the longest cells, and the only few values."""
+        """Return text and label of a table without a header: those named, the longest cells, the only few values."""
         if not table.columns:
             raise SpecificationError(f"path: {self.name!r} has no column.")
         lengths = [np.mean([len(text) for text in column.texts()[:500]] or [0]) for column in table.columns]
-        texts = table.columns[int(np.argmax(lengths))]
+        texts = self.found(table, "text") or table.columns[int(np.argmax(lengths))]
+        said = self.found(table, "label")
         few = [
             column
-            for column in table.columns
+            for column in ([said] if said else table.columns)
             if column is not texts and column.found != "list" and 1 < len(column.counts[0]) <= MOST_LABELS
         ]
         if len(few) != 1:
@@ -119,7 +124,14 @@ class TextFile(TableFile, LabelledFile):
         """Return how the file is understood."""
         table = self.table()
         read = self.read()
-        return look_at(self.name, table, self.roles(table), read.labels, read.dropped, others="not used")
+        return look_at(self.name, table, self.roles(table), read.labels, read.dropped, others=self.others)
+
+    def fits(self) -> bool:
+        """Whether there is a column of texts and one of labels."""
+        try:
+            return self.roles(self.table())["text"].found == "text"
+        except SpecificationError:
+            return False
 
 
 @lru_cache(maxsize=4)

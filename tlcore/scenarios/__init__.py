@@ -1,5 +1,9 @@
 """The scenarios by name."""
 
+from pydantic import ValidationError
+
+from tlcore.datasets.own import OwnFile
+from tlcore.errors import SpecificationError, first_line, one_of
 from tlcore.scenarios.base import Scenario
 from tlcore.scenarios.features import OwnFeatures
 from tlcore.scenarios.recommendation import Films, Ratings
@@ -24,3 +28,38 @@ def register(scenario: type[Scenario]) -> type[Scenario]:
 
 for _scenario in (Digits, Inspection, Pictures, Sentiment, Topics, Films, OwnImages, OwnTexts, Ratings, OwnFeatures):
     register(_scenario)
+
+FILES: dict[str, type[OwnFile]] = {
+    scenario.name: scenario.own for scenario in (OwnImages, Ratings, OwnTexts, OwnFeatures) if scenario.own
+}
+"""What a file of one's own may be, by the name of the scenario that takes it; the last reads what no other fits."""
+
+
+def file_of(told: dict[str, str], kind: str = "") -> tuple[str, OwnFile]:
+    """Return a file and the name of its kind: the one that is named, or else the first that fits what is in it.
+
+    Parameters
+    ----------
+    told : dict of str to str
+        The file's fields, as they are written on the command line.
+    kind : str
+
+    Raises
+    ------
+    SpecificationError
+        If there is no such kind or field.
+    """
+    if kind and kind not in FILES:
+        raise one_of("as", kind, FILES)
+    for name, file_class in FILES.items():
+        last = name == [*FILES][-1]
+        if kind in ("", name):
+            try:
+                file = file_class.model_validate(told)
+            except ValidationError as error:
+                if kind or last:
+                    raise SpecificationError(first_line(error, [*file_class.model_fields])) from None
+                continue
+            if kind or last or file.fits():
+                return name, file
+    raise AssertionError("the last kind takes every file")
