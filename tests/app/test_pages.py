@@ -372,7 +372,7 @@ def test_own_feature_tables_are_looked_at_run_and_compared(finished, tmp_path):
 def test_answers_without_a_truth_are_shown_and_not_scored(finished, tmp_path):
     rows = np.random.default_rng(0).normal(size=(40, 2)) + 3 * (np.arange(40) % 2)[:, None]
     np.savez(tmp_path / "there.npz", X=rows, y=np.arange(40) % 2)
-    np.savez(tmp_path / "here.npz", X=rows)
+    np.savez(tmp_path / "here.npz", X=rows + 0.01)
     spec = {"source": str(tmp_path / "there.npz"), "target": str(tmp_path / "here.npz"), "setting": "transductive"}
     experiment = Experiment.build({"scenario": "features", "methods": "source_only", "seeds": [0], **spec})
     compared = page("compare", run=lab.wait(lab.submit(experiment)).id)
