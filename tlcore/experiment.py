@@ -13,6 +13,7 @@ from tlcore.methods.base import Setting
 from tlcore.scenarios.base import PRETRAINING
 
 if TYPE_CHECKING:
+    from tlcore.concerns import Concern
     from tlcore.datasets.own import OwnFile
     from tlcore.scenarios.base import Domains, Scenario
 
@@ -255,6 +256,17 @@ class Experiment(BaseModel):
                     f"methods: {choice.name!r} {refused[choice.name]}. Allowed here: {', '.join(able)}."
                 )
         return experiment
+
+    def concerns(self) -> list[Concern]:
+        """Return what looks wrong with the data, most of it before a run would be refused for it."""
+        from tlcore.concerns import Plan
+
+        own = bool(self.where.own)
+        source, target = (self._own_file(which) if own else None for which in ("source", "target"))
+        plan = Plan(
+            self.setting, self.metric, tuple(self.budgets), source and source.pinned(), target and target.pinned()
+        )
+        return self.where.concerns(self.domains(), plan)
 
     def refusals(self) -> dict[str, str]:
         """Return the methods that cannot be used between these domains, with the reason in half a sentence."""

@@ -117,9 +117,13 @@ class TextFile(TableFile, LabelledFile):
 
     def look(self) -> Look:
         """Return how the file is understood."""
+        from tlcore.datasets.features import proposed_group
+
         table = self.table()
         read = self.read()
-        return look_at(self.name, table, self.roles(table), read.labels, read.dropped, others="not used")
+        roles = self.roles(table)
+        proposed = proposed_group(table, roles) if "group" not in roles else {}
+        return look_at(self.name, table, roles, read.labels, read.dropped, others="not used", proposed=proposed)
 
 
 @lru_cache(maxsize=4)
