@@ -90,10 +90,10 @@ def test_data_that_come_along_are_not_blamed():
     assert Experiment.build({"scenario": "films"}).concerns() == []
 
 
-def test_every_kind_has_a_sentence_that_its_values_fill(tables):
+def test_every_kind_has_a_sentence_that_its_values_fill():
     concern = Concern("misread", {"n": 3, "which": "source"})
     assert concern.sentence.startswith("3 lines of the source are in another encoding")
-    assert concern.said(lambda text: f"¡{text}!") == f"¡{concern.sentence}!"
+    assert concern.said(lambda text: {"source": "Quelle"}.get(text, text)).startswith("3 lines of the Quelle are")
     assert json.loads(json.dumps(concern.as_json())) == concern.as_json()
     for sentence in SENTENCES.values():
         assert sentence.endswith(".")

@@ -89,6 +89,8 @@ def run(
     progress = _show_progress if sys.stderr.isatty() else None
     if progress and (seconds := lab.forecast(experiment)):
         print(f"{len(experiment.trials())} trials, about {max(1, round(seconds / 60))} min", file=sys.stderr)
+    for concern in experiment.concerns():  # before a run is refused, which one of them may explain
+        print(f"warning: {concern.sentence}", file=sys.stderr)
     run_id = lab.submit(experiment, workers)
     if experiment.where.own and not as_json:
         _print_data(lab.results(run_id).experiment)
@@ -101,7 +103,7 @@ def run(
         print("\r\033[K", end="", file=sys.stderr)
     results = lab.results(run_id)
     if out:
-        lab.save(results, out)
+        lab.save(results, out, info.concerns)
     _print_run(info, results, as_json)
     raise typer.Exit(int(info.counts["done"] < len(results.records)))
 

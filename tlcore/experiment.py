@@ -261,12 +261,15 @@ class Experiment(BaseModel):
         """Return what looks wrong with the data, most of it before a run would be refused for it."""
         from tlcore.concerns import Plan
 
-        own = bool(self.where.own)
-        source, target = (self._own_file(which) if own else None for which in ("source", "target"))
-        plan = Plan(
-            self.setting, self.metric, tuple(self.budgets), source and source.pinned(), target and target.pinned()
-        )
-        return self.where.concerns(self.domains(), plan)
+        scenario, domains, files = self.where, self.domains(), {}
+        if scenario.own:
+            for which in ("source", "target"):
+                try:
+                    file = self._own_file(which)
+                    files[which] = file and file.pinned()
+                except SpecificationError as error:
+                    raise SpecificationError(f"{which}.{error}") from None
+        return scenario.concerns(domains, Plan(self.setting, self.metric, tuple(self.budgets), **files))
 
     def refusals(self) -> dict[str, str]:
         """Return the methods that cannot be used between these domains, with the reason in half a sentence."""

@@ -116,8 +116,11 @@ class Concern:
         return self.said()
 
     def said(self, translate: Callable[[str], str] = lambda text: text) -> str:
-        """Return the sentence in another language, given how its template is said there."""
-        return translate(SENTENCES[self.kind]).format(**self.values)
+        """Return the sentence in another language, given how its template and the two domains are said there."""
+        values = dict(self.values)
+        if "which" in values:
+            values["which"] = translate(str(values["which"]))
+        return translate(SENTENCES[self.kind]).format(**values)
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON can say it, with its sentence."""
