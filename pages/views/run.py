@@ -6,6 +6,7 @@ import streamlit as st
 from pydantic import ValidationError
 
 from pages.parts import words
+from pages.parts.concerns import concerns, concerns_of_run
 from pages.parts.fields import ask, changed
 from pages.parts.language import _, ngettext
 from pages.parts.progress import results_so_far
@@ -33,6 +34,7 @@ def watch(run_id: str) -> None:
     st.title(words.title(run))
     if remark := run.experiment.where.remark:
         st.warning(_(remark), icon=":material/swap_horiz:")
+    concerns_of_run(run.concerns)
     with st.container(horizontal=True, vertical_alignment="center"):
         if not run.ended:
             if st.button(_("Cancel"), icon=":material/stop_circle:", disabled=run.stopping, key="cancel"):
@@ -181,6 +183,7 @@ def look_at(data: dict[str, Any]) -> dict[str, str]:
     samples(experiment)
     rest = [name for name, count in found.items() if count and name not in scenario.shown_facts]
     st.caption(" · ".join(f"{found[name]:,} {words.fact(name)}" for name in rest))
+    concerns(experiment)
     refused = experiment.refusals()
     for why in dict.fromkeys(refused.values()):
         names = [name for name in refused if refused[name] == why]
