@@ -152,7 +152,8 @@ def test_what_was_found_in_files_of_ones_own_is_said_before_it_runs(tlcore, tmp_
         (tmp_path / f"{which}.csv").write_text("\n".join(["f0,f1,y", *rows]))
     files = ("--set", f"source.path={tmp_path / 'there.csv'}", "--set", f"target.path={tmp_path / 'here.csv'}")
     done = tlcore("run", "features", *files, "--set", "setting=transductive", "--set", "seeds=1")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0
+    assert all(line.startswith("warning: ") for line in done.stderr.splitlines())
     first, *files = done.stdout.splitlines()[:3]
     assert files == [
         f"{which}: {name}.csv: 30 rows, text, utf-8, comma; label y; feature: 2 number; 2 labels"
@@ -171,12 +172,12 @@ def test_what_cannot_be_used_between_these_data_is_left_out_and_said(tlcore, tmp
     files = ("--set", f"source.path={tmp_path / 'there.csv'}", "--set", f"target.path={tmp_path / 'here.csv'}")
     done = tlcore("run", "ratings", *files, "--set", "budgets=2", "--set", "seeds=1")
     assert done.returncode == 0
-    assert done.stderr.startswith("left out: fine_tune, frozen, joint_ease, cmf (has nothing to carry over")
-    assert done.stderr.count("\n") == 1
+    [left_out] = [line for line in done.stderr.splitlines() if not line.startswith("warning: ")]
+    assert left_out.startswith("left out: fine_tune, frozen, joint_ease, cmf (has nothing to carry over")
     assert done.stdout.startswith("data: 0 shared users, 0 shared items")
     refused = tlcore("run", "ratings", *files, "--set", "budgets=2", "--set", "methods=popularity,cmf")
     assert (refused.returncode, refused.stdout) == (2, "")
-    assert refused.stderr.startswith("error: methods: 'cmf' has nothing to carry over")
+    assert "\nerror: methods: 'cmf' has nothing to carry over" in refused.stderr
 
 
 def changed(spec: str, *changes: str) -> Experiment:
@@ -274,6 +275,39 @@ def test_options_are_kept_as_they_were_read():
 def test_a_structure_that_cannot_be_read_is_said(change):
     with pytest.raises(SpecificationError, match="--set: the value of"):
         _change(change)
+
+
+@pytest.fixture
+def doubtful(tmp_path):
+    """Two small tables whose labels differ in case; what `run` is told of them."""
+    rng = np.random.default_rng(0)
+    for which, names in (("there", ["Good", "bad"]), ("here", ["good", "bad"])):
+        rows_ = [f"{x:.4f},{y:.4f},{names[i % 2]}" for i, (x, y) in enumerate(rng.normal(size=(40, 2)))]
+        (tmp_path / f"{which}.csv").write_text("\n".join(["f0,f1,y", *rows_]))
+    return ("--set", f"source.path={tmp_path / 'there.csv'}", "--set", f"target.path={tmp_path / 'here.csv'}")
+
+
+def test_warnings_stand_before_a_run_and_are_kept_with_it(tlcore, doubtful, tmp_path):
+    done = tlcore("run", "features", *doubtful, "--set", "budgets=3", "--set", "seeds=1", "--out", tmp_path, "--json")
+    printed = json.loads(done.stdout)
+
+    assert done.returncode == 0
+    assert done.stderr.splitlines() == [f"warning: {sentence}" for sentence in printed["warnings"]]
+    assert any("'good' and 'Good' differ in case" in sentence for sentence in printed["warnings"])
+    assert json.loads((tmp_path / "warnings.json").read_text()) == printed["warnings"]
+    for format in ("html", "notebook"):
+        out = tmp_path / f"run.{format}"
+        tlcore("export", printed["run"], "--format", format, "--out", out)
+        assert "differ in case or blanks only" in out.read_text()
+
+
+def test_a_warning_may_explain_why_a_run_is_refused(tlcore, doubtful):
+    refused = tlcore("run", "features", *doubtful, "--set", "budgets=30")
+
+    assert refused.returncode == 2
+    *warnings, error = refused.stderr.splitlines()
+    assert error.startswith("error: budgets: 30")
+    assert any("a budget of 30 asks for as many of each label" in line for line in warnings)
 
 
 def test_a_run_without_a_method_to_judge_is_shown_too(tlcore):

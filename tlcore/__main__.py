@@ -92,6 +92,8 @@ def run(
     asked = Experiment.load(spec, dict(map(_change, changes or [])))
     if out:
         make_folder(out)  # before the work, not after it
+    for concern in asked.concerns():  # before a run is refused, which one of them may explain
+        print(f"warning: {concern.sentence}", file=sys.stderr)
     experiment = asked.checked()
     _print_left_out(asked, experiment)
     progress = _show_progress if sys.stderr.isatty() else None
@@ -109,7 +111,7 @@ def run(
         print("\r\033[K", end="", file=sys.stderr)
     results = lab.results(run_id)
     if out:
-        lab.save(results, out)
+        lab.save(results, out, info.concerns)
     _print_run(info, results, as_json)
     raise typer.Exit(int(info.counts["done"] < len(results.records)))
 

@@ -14,6 +14,7 @@ from tlcore.scenarios.base import PRETRAINING
 from tlcore.written import left_open, specification
 
 if TYPE_CHECKING:
+    from tlcore.concerns import Concern
     from tlcore.datasets.own import OwnFile
     from tlcore.scenarios.base import Domains, Scenario
 
@@ -282,6 +283,14 @@ class Experiment(BaseModel):
         """Whether the methods are those that a specification gets which names none."""
         first = first_methods(self.scenario, self.setting)
         return {choice.label for choice in self.methods} == {self.baseline, *first}
+
+    def concerns(self) -> list[Concern]:
+        """Return what looks wrong with the data, most of it before a run would be refused for it."""
+        from tlcore.concerns import Plan
+
+        scenario, domains = self.where, self.domains()
+        files = {which: self._pinned(which) for which in ("source", "target")} if scenario.own else {}
+        return scenario.concerns(domains, Plan(self.setting, self.metric, tuple(self.budgets), **files))
 
     def refusals(self) -> dict[str, str]:
         """Return the methods that cannot be used between these domains, with the reason in half a sentence."""

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from pages.parts import answers, catalogue, feature_maps, texts, words
+from pages.parts.concerns import concerns_of_run
 from pages.parts.evidence import (
     charts,
     choose_budget,
@@ -63,6 +64,7 @@ if chosen is not None:
         )
     if remark := results.experiment.where.remark:
         st.warning(_(remark), icon=":material/swap_horiz:")
+    concerns_of_run(run.concerns)
     blind = unscored(results)
     if not blind:
         warnings(results)

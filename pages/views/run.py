@@ -5,6 +5,7 @@ from typing import Any
 import streamlit as st
 
 from pages.parts import files, words
+from pages.parts.concerns import concerns, concerns_of_run
 from pages.parts.fields import changed
 from pages.parts.language import _, ngettext
 from pages.parts.progress import results_so_far
@@ -29,6 +30,7 @@ def watch(run_id: str) -> None:
     st.title(words.title(run))
     if remark := run.experiment.where.remark:
         st.warning(_(remark), icon=":material/swap_horiz:")
+    concerns_of_run(run.concerns)
     with st.container(horizontal=True, vertical_alignment="center"):
         if not run.ended:
             if st.button(_("Cancel"), icon=":material/stop_circle:", disabled=run.stopping, key="cancel"):
@@ -132,7 +134,7 @@ def look_at(data: dict[str, Any]) -> dict[str, str]:
     samples(experiment)
     rest = [name for name, count in found.items() if count and name not in scenario.shown_facts]
     st.caption(" · ".join(f"{found[name]:,} {words.fact(name)}" for name in rest))
-    # What the data give cause to be careful about belongs here, a line each, once an experiment can say it.
+    concerns(experiment)
     refused = experiment.refusals()
     for why in dict.fromkeys(refused.values()):
         names = [name for name in refused if refused[name] == why]

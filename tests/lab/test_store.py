@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.lab.conftest import tiny
+from tlcore.concerns import Concern
 from tlcore.errors import SpecificationError
 from tlcore.lab import schema
 from tlcore.lab.schema import RESULTS, RUNS, TRIALS
@@ -366,6 +367,28 @@ def test_a_store_of_an_older_version_is_migrated_once_and_keeps_its_runs(url, st
     assert Store(url).read(run_id).status == "queued"
     with sa.create_engine(url).connect() as connection:
         assert "notes" in {column["name"] for column in sa.inspect(connection).get_columns("runs")}
+
+
+def test_what_looked_wrong_is_kept_with_a_run(store):
+    concern = Concern("misread", {"n": 3, "which": "source"})
+
+    run_id, other = store.add(tiny(), concerns=[concern]), store.add(tiny())
+
+    assert store.read(run_id).concerns == [concern.sentence]
+    assert store.read(other).concerns == []
+
+
+def test_a_store_from_before_warnings_opens_and_its_runs_have_none(url, store, database):
+    run_id = store.add(tiny())
+    with database.begin() as connection:
+        connection.execute(sa.text("ALTER TABLE runs DROP COLUMN concerns"))
+        connection.execute(sa.text("UPDATE schema_version SET version = 4"))
+
+    older = Store(url)
+
+    assert older.read(run_id).concerns == []
+    new = older.add(tiny(), concerns=[Concern("misread", {"n": 3, "which": "source"})])
+    assert len(older.read(new).concerns) == 1
 
 
 def test_a_store_of_a_newer_version_is_refused_in_one_line(url, database):

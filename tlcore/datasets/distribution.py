@@ -90,12 +90,19 @@ class Distribution:
 
     def fetch(self) -> Path:
         """Return its path among the downloads; the first time it is fetched, from the index that pip is set to."""
-        folder = home() / "downloads"
-        folder.mkdir(exist_ok=True)
+        self._path.parent.mkdir(exist_ok=True)
+        once(self._path, self._download)
+        return self._path
+
+    @property
+    def at_hand(self) -> bool:
+        """Whether it has been fetched already."""
+        return self._path.exists()
+
+    @property
+    def _path(self) -> Path:
         suffix = Path(self.archive).suffix or ".whl"
-        path = folder / f"{self.name}-{self.version}-{self.checksum[:12]}{suffix}"
-        once(path, self._download)
-        return path
+        return home() / "downloads" / f"{self.name}-{self.version}-{self.checksum[:12]}{suffix}"
 
     def _download(self, path: Path) -> None:
         with TemporaryDirectory(dir=path.parent) as folder:

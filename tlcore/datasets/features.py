@@ -14,7 +14,7 @@ from tlcore.datasets.arrays import ARRAYS, arrays_of, is_svmlight, of_svmlight
 from tlcore.datasets.columns import GROUP_NAMES, LABEL_NAMES, MOST_CATEGORIES, TIME_NAMES, Column, name_of
 from tlcore.datasets.look import Look, counted, look_at
 from tlcore.datasets.own import LabelledFile
-from tlcore.datasets.tables import NONE, Table, TableFile
+from tlcore.datasets.tables import NONE, Table, TableFile, proposed_group
 from tlcore.datasets.texts import known_groups, known_times
 from tlcore.errors import SpecificationError
 
@@ -173,20 +173,6 @@ def unusable(column: Column) -> str:
         case "category" if len(column.counts[0]) > MOST_CATEGORIES:
             return f"has {len(column.counts[0]):,} different values that are not numbers"
     return ""
-
-
-def proposed_group(table: Table, roles: dict[str, Column]) -> dict[str, str]:
-    """Return the column that looks like one of groups: by its name, with several members of several rows each."""
-    from tlcore.datasets.dialect import plain_name
-
-    taken = {column.name for column in roles.values()}
-    for column in table.columns:
-        if column.name in taken or plain_name(column.name) not in GROUP_NAMES or column.found in ("list", "empty"):
-            continue
-        known = int((~column.missing).sum())
-        if 2 <= len(column.counts[0]) <= known / 2:
-            return {"group": column.name}
-    return {}
 
 
 @lru_cache(maxsize=4)

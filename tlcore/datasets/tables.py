@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
-from tlcore.datasets.columns import KINDS, Column, Kind
+from tlcore.datasets.columns import GROUP_NAMES, KINDS, Column, Kind
 from tlcore.datasets.dialect import SEPARATORS, Dialect, cells_of, dialect_of, has_header, plain_name, quotes_are_signs
 from tlcore.datasets.encoding import decoded
 from tlcore.datasets.numerals import Decimal, decimal_of
@@ -619,3 +619,15 @@ def _finished(
         else:
             kept.append(column)
     return Table(tuple(kept), many, understood, {**dropped, **counts}, tuple(left_out))
+
+
+def proposed_group(table: Table, roles: dict[str, Column]) -> dict[str, str]:
+    """Return the column that looks like one of groups: by its name, with several members of several rows each."""
+    taken = {column.name for column in roles.values()}
+    for column in table.columns:
+        if column.name in taken or plain_name(column.name) not in GROUP_NAMES or column.found in ("list", "empty"):
+            continue
+        known = int((~column.missing).sum())
+        if 2 <= len(column.counts[0]) <= known / 2:
+            return {"group": column.name}
+    return {}

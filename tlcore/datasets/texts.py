@@ -12,7 +12,7 @@ from pydantic import Field
 from tlcore.datasets.columns import GROUP_NAMES, LABEL_NAMES, TIME_NAMES, Column
 from tlcore.datasets.look import Look, look_at
 from tlcore.datasets.own import LabelledFile
-from tlcore.datasets.tables import Table, TableFile
+from tlcore.datasets.tables import Table, TableFile, proposed_group
 from tlcore.errors import SpecificationError
 
 WORD = r"[぀-ヿ㐀-鿿가-힯]|[^\W_぀-ヿ㐀-鿿가-힯]+(?:['’][^\W_]+)?"
@@ -124,7 +124,9 @@ class TextFile(TableFile, LabelledFile):
         """Return how the file is understood."""
         table = self.table()
         read = self.read()
-        return look_at(self.name, table, self.roles(table), read.labels, read.dropped, others=self.others)
+        roles = self.roles(table)
+        proposed = proposed_group(table, roles) if "group" not in roles else {}
+        return look_at(self.name, table, roles, read.labels, read.dropped, others=self.others, proposed=proposed)
 
     def fits(self) -> bool:
         """Whether there is a column of texts and one of labels."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +57,7 @@ def submit(experiment: Experiment, workers: int | None = None) -> str:
         raise SpecificationError(f"workers: {workers} is out of range. Allowed: 1 and more.")
     checked = experiment.checked()
     start_engine()  # before the run is there, so that an idle engine with older code does not count as busy
-    run_id = _store().add(checked, workers)
+    run_id = _store().add(checked, workers, checked.concerns())
     start_engine()  # and after, as it may have ended by itself in between
     return run_id
 
@@ -223,11 +223,14 @@ def export(run_id: str, format: str, out: str | Path) -> Path:
     return write(read(run_id), results(run_id), format, Path(out))
 
 
-def save(results: Results, directory: str | Path) -> Path:
-    """Write ``spec.yaml``, ``environment.json``, ``trials.csv`` and ``verdicts.json`` into a folder."""
+def save(results: Results, directory: str | Path, concerns: Sequence[str] = ()) -> Path:
+    """Write ``spec.yaml``, ``environment.json``, ``trials.csv`` and ``verdicts.json`` into a folder.
+
+    ``concerns`` are those of a run (`RunInfo`); where there are any, they stand in ``warnings.json``.
+    """
     from tlcore.report.export import save_folder
 
-    return save_folder(results, Path(directory))
+    return save_folder(results, Path(directory), concerns)
 
 
 def engine_status() -> dict[str, Any]:

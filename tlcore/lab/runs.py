@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from tlcore.experiment import Experiment
@@ -35,6 +35,8 @@ class RunInfo:
     seconds_left : float or None
         Forecast from its finished trials, and from those that have come some way; None before that, and once the run
         has ended.
+    concerns : list of str
+        What looked wrong with its data when it was submitted, in sentences.
     """
 
     id: str
@@ -49,6 +51,7 @@ class RunInfo:
     finished: datetime | None
     error: str
     seconds_left: float | None
+    concerns: list[str] = field(default_factory=list)
 
     @property
     def ended(self) -> bool:

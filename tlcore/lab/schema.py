@@ -29,8 +29,10 @@ RUNS = sa.Table(
     sa.Column("finished", sa.Double),
     sa.Column("cancel_asked", sa.Double),
     sa.Column("lease_until", sa.Double, nullable=False),
+    sa.Column("concerns", sa.Text, nullable=False, server_default="[]"),
 )
-"""A run. Times are seconds since 1970 in UTC; the lease is held by the engine that works on it."""
+"""A run. Times are seconds since 1970 in UTC; the lease is held by the engine that works on it. Concerns
+are what looked wrong with its data, as JSON."""
 
 TRIALS = sa.Table(
     "trials",
@@ -97,11 +99,17 @@ def _progress(connection: sa.Connection) -> None:
         connection.execute(sa.text("ALTER TABLE trials ADD COLUMN progress DOUBLE PRECISION NOT NULL DEFAULT 0"))
 
 
+def _concerns(connection: sa.Connection) -> None:
+    """What looked wrong with a run's data; of older runs nobody asked."""
+    if "concerns" not in {column["name"] for column in sa.inspect(connection).get_columns("runs")}:
+        connection.execute(sa.text("ALTER TABLE runs ADD COLUMN concerns TEXT NOT NULL DEFAULT '[]'"))
+
+
 def _explanations(connection: sa.Connection) -> None:
     EXPLANATIONS.create(connection, checkfirst=True)
 
 
-MIGRATIONS: list[Callable[[sa.Connection], None]] = [_first_tables, _notes, _explanations, _progress]
+MIGRATIONS: list[Callable[[sa.Connection], None]] = [_first_tables, _notes, _explanations, _progress, _concerns]
 """In order; the store's version is how many of them it has seen. Add to the end, never change one.
 
 The first makes the tables as they are now, so each later one must ask whether there is anything left to do.

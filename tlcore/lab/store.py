@@ -30,6 +30,7 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
+from tlcore.concerns import Concern
 from tlcore.errors import SpecificationError
 from tlcore.experiment import Experiment, MethodChoice, Trial
 from tlcore.lab.runs import ACTIVE, TRIAL_STATUSES, RunInfo
@@ -77,8 +78,8 @@ class Store:
 
     # For people: pages and the command line, through `tlcore.lab`.
 
-    def add(self, experiment: Experiment, workers: int | None = None) -> str:
-        """Keep a new run with its trials, all queued, and return its identifier."""
+    def add(self, experiment: Experiment, workers: int | None = None, concerns: Sequence[Concern] = ()) -> str:
+        """Keep a new run with its trials, all queued, and what looks wrong with its data; return its identifier."""
         now = time.time()
         run_id = _new_id(now)
         run = {
@@ -89,6 +90,7 @@ class Store:
             "status": "queued",
             "created": now,
             "lease_until": now + START_TIME,
+            "concerns": json.dumps([concern.as_json() for concern in concerns]),
         }
         rows = [
             {
@@ -437,6 +439,7 @@ class Store:
                 finished=_moment(run.finished) if run.finished else None,
                 error=run.error,
                 seconds_left=_seconds_left(connection, run) if run.status in ACTIVE else None,
+                concerns=[concern["sentence"] for concern in json.loads(run.concerns)],
             )
             for run in runs
         ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html import escape
 from importlib.metadata import PackageNotFoundError, version
 from math import isfinite
@@ -44,16 +44,19 @@ th, td { padding: .3rem .7rem; border-bottom: 1px solid #ddd; text-align: left; 
 """
 
 
-def save_folder(results: Results, folder: Path) -> Path:
+def save_folder(results: Results, folder: Path, concerns: Sequence[str] = ()) -> Path:
     """Write ``spec.yaml``, ``environment.json``, ``trials.csv`` and ``verdicts.json``, and return the folder.
 
-    Where a person brought the data, ``predictions.csv`` says what each trial answered to each test example.
+    Where a person brought the data, ``predictions.csv`` says what each trial answered to each test example; where
+    there are ``concerns``, they stand in ``warnings.json``.
     """
     make_folder(folder)
     _write(folder / "spec.yaml", results.experiment.to_yaml())
     _write(folder / "environment.json", _json(environment()))
     _write(folder / "trials.csv", results.trials.to_csv(index=False))
     _write(folder / "verdicts.json", _json(rows(results.verdicts)))
+    if concerns:
+        _write(folder / "warnings.json", _json([*concerns]))
     if results.experiment.where.own and len(results.predictions):
         _write(folder / "predictions.csv", results.predictions.to_csv(index=False))
     return folder
@@ -96,6 +99,7 @@ def heading(info: RunInfo) -> dict[str, Any]:
         "counts": info.counts,
         "error": info.error,
         "remark": info.experiment.where.remark,
+        "warnings": info.concerns,
         **{name: moment and moment.isoformat(timespec="seconds") for name, moment in moments.items()},
     }
 
@@ -137,6 +141,7 @@ def rows(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _page(info: RunInfo, results: Results) -> str:
     sentences = "".join(f"<li>{escape(sentence)}</li>" for sentence in results.verdicts["sentence"])
+    concerns = "".join(f"<li>{escape(sentence)}</li>" for sentence in info.concerns)
     remark = escape(info.experiment.where.remark)
     title, counts = escape(info.name), ", ".join(f"{n} {status}" for status, n in info.counts.items() if n)
     return f"""<!doctype html>
@@ -147,6 +152,7 @@ def _page(info: RunInfo, results: Results) -> str:
 <h1>{title}</h1>
 <p>Run {escape(info.id)}, {info.created:%Y-%m-%d %H:%M} UTC: {info.status} ({counts} trials).</p>
 {remark and f"<p><strong>{remark}</strong></p>"}
+{concerns and f'<h2>Warnings</h2>{chr(10)}<ul class="warnings">{concerns}</ul>'}
 <h2>Verdicts</h2>
 <ul class="verdicts">{sentences or "<li>No method can be judged yet.</li>"}</ul>
 <h2>Methods</h2>
@@ -164,8 +170,9 @@ def _page(info: RunInfo, results: Results) -> str:
 
 def _notebook(info: RunInfo, results: Results) -> str:
     spec = results.experiment.to_yaml()
+    concerns = "".join(f"\n\n**Warning:** {sentence}" for sentence in info.concerns)
     cells = [
-        _cell("markdown", f"# {info.name}\n\nReproduces run {info.id} from its specification."),
+        _cell("markdown", f"# {info.name}\n\nReproduces run {info.id} from its specification.{concerns}"),
         _cell("code", f"import yaml\n\nfrom tlcore import Experiment, run\n\nspec = yaml.safe_load({spec!r})"),
         _cell("code", "results = run(Experiment.build(spec))"),
         _cell("code", "for sentence in results.verdicts.sentence:\n    print(sentence)"),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor, nn
 
+    from tlcore.concerns import Concern, Plan
     from tlcore.datasets.images import LabelledImages
     from tlcore.network import Network
     from tlcore.results import Explanation
@@ -198,6 +199,10 @@ class Scenario(BaseModel, ABC):
     def refusal(self, method: Method, domains: Domains) -> str:
         """Return why a method cannot be used between these domains, in half a sentence; empty if it can."""
         return ""
+
+    def concerns(self, domains: Domains, plan: Plan) -> list[Concern]:
+        """Return what looks wrong with the data before a run, of the checks that make sense here."""
+        return []
 
     def groups(self, examples: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return groups of test examples worth a look of their own, by name, as masks (n_test,).

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
-from typing import ClassVar, Self
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 from pydantic import Field
@@ -14,6 +14,10 @@ from tlcore.evaluation.metrics import CLASSIFICATION, DECOMPOSABLE, classificati
 from tlcore.methods.base import Predict
 from tlcore.scenarios.base import UNKNOWN, Domains, Examples, Scenario, TaskLoss
 from tlcore.scenarios.splits import groups_aside, last_aside
+
+if TYPE_CHECKING:
+    from tlcore.concerns import Concern, Plan
+    from tlcore.datasets.own import OwnFile
 
 SPLIT_SEED = 20_100_410  # the same for every method, budget and seed, so that all meet the same test examples
 VALIDATION_SHARE = 0.2
@@ -76,6 +80,31 @@ class Classification(Scenario):
         """As many as the rarest class has in the pool."""
         return min(self.largest_budget, int(np.unique(domains.pool.answers, return_counts=True)[1].min()))
 
+    def concerns(self, domains: Domains, plan: Plan) -> list[Concern]:
+        """Check labels, how many there are of each, rows that stand twice, and how files were read."""
+        from tlcore.concerns import labels, power, rows
+
+        names = self._names_of(domains)
+        source, pool, test = (_counted(part, names) for part in (domains.source, domains.pool, domains.test))
+        everything = {name: pool.get(name, 0) + test.get(name, 0) for name in names if name in pool or name in test}
+        found: list[Concern] = []
+        if self.own and source and everything:
+            found += labels.different([*source], [*everything])
+        if self.own:
+            found += labels.alike([*source], [*everything])
+        if plan.setting == "inductive":
+            found += labels.rare({name: pool.get(name, 0) for name in everything}, plan.budgets, self.largest_budget)
+        found += labels.imbalance(everything, plan.metric)
+        found += power.small_test(domains.test.answers[domains.test.answers != UNKNOWN], names, plan.metric)
+        of_target = domains.facts.get("target_rows", len(domains.pool) + len(domains.test))  # it may be test as a whole
+        found += rows.shared(domains.facts, len(domains.source), of_target)
+        return [*found, *rows.grouped(domains.facts), *_ungrouped(plan), *rows.misread(domains.facts)]
+
+    def _names_of(self, domains: Domains) -> tuple[str, ...]:
+        """Return what a person calls each answer."""
+        names = tuple(domains.answer_names) or self.classes
+        return tuple(map(str, names or range(domains.answers)))
+
     def task_loss(self, domains: Domains) -> TaskLoss:
         """Return the cross-entropy  −log softmax(outputs)[y]  of each example; (n, K) and (n,) to (n,)."""
         from torch.nn.functional import cross_entropy
@@ -103,6 +132,27 @@ class Classification(Scenario):
         probabilities, answers = probabilities[known], test.answers[known]
         scores = {name: score.astype(np.float32) for name, score in example_scores(probabilities, answers).items()}
         return classification_metrics(probabilities, answers), examples | scores
+
+
+def _counted(part: Examples, names: tuple[str, ...]) -> dict[str, int]:
+    """Return how many examples have each answer, of those that there are."""
+    counts = np.bincount(part.answers[part.answers != UNKNOWN], minlength=len(names))
+    return {name: int(count) for name, count in zip(names, counts, strict=True) if count}
+
+
+def _ungrouped(plan: Plan) -> list[Concern]:
+    """Return the concern about a target that looks grouped where no group is named."""
+    from tlcore.concerns import Concern, named
+
+    if plan.target is None or plan.setting == "transductive":
+        return []  # all of the target is the test
+    group = _proposed(type(plan.target), plan.target.model_dump_json()).get("group")
+    return [Concern("ungrouped", {"which": "target", "group": named([group])})] if group else []
+
+
+@lru_cache(maxsize=4)
+def _proposed(kind: type[OwnFile], file: str) -> dict[str, str]:
+    return kind.model_validate_json(file).look().proposed
 
 
 class LabelsFound(Classification):

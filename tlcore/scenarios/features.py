@@ -18,6 +18,7 @@ from tlcore.scenarios.classification import LabelsFound, split_target
 from tlcore.scenarios.splits import facts_of_groups, numbered
 
 if TYPE_CHECKING:
+    from tlcore.concerns import Concern, Plan
     from tlcore.methods.base import Method
     from tlcore.network import Network
 
@@ -81,6 +82,11 @@ class OwnFeatures(LabelsFound):
         if self.classifies_with and method.on_features and not maps:
             return "takes nothing from the source here, as the rows are the features themselves"
         return ""
+
+    def concerns(self, domains: Domains, plan: Plan) -> list[Concern]:
+        """Check the raw columns besides, where they have names."""
+        files = [file.model_dump_json() for file in plan.files.values()]
+        return [*super().concerns(domains, plan), *_column_concerns(*files)]
 
     def network(self, domains: Domains) -> Network:
         """Return two hidden layers."""
@@ -150,6 +156,18 @@ def _domains(source: str, target: str, standardize: Standardize, transductive: b
         replace(part, inputs=rows[part.inputs]) for part in (split.source, split.pool, split.test)
     )
     return Domains(learned_there, pool, test, len(names), answer_names=tuple(names), facts=facts)
+
+
+@lru_cache(maxsize=4)
+def _column_concerns(source: str, target: str) -> tuple[Concern, ...]:
+    from tlcore.concerns.columns import of_tables
+
+    files = (FeatureFile.model_validate_json(source), FeatureFile.model_validate_json(target))
+    there, here = read_both(*_alike(*files))
+    if not (isinstance(there.rows, tuple) and isinstance(here.rows, tuple)):
+        return ()
+    mine, theirs = ({column.name: column for column in table.rows} for table in (there, here))
+    return tuple(of_tables(mine, theirs, there.labels, here.labels))
 
 
 def _alike(source: FeatureFile, target: FeatureFile) -> tuple[FeatureFile, FeatureFile]:

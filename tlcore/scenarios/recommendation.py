@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
     from torch import Tensor
 
+    from tlcore.concerns import Concern, Plan
     from tlcore.methods.base import Method
     from tlcore.network import Network
 
@@ -126,6 +127,14 @@ class Recommendation(Scenario):
             "many elsewhere": elsewhere > high,
         }
         return {name: members for name, members in groups.items() if members.any()}
+
+    def concerns(self, domains: Domains, plan: Plan) -> list[Concern]:
+        """Check what the catalogues share, how many users are tested, and how files were read."""
+        from tlcore.concerns import catalogues, power, rows
+
+        facts = domains.facts
+        found = [*catalogues.apart(facts), *power.few_test_users(facts["test_users"]), *rows.held_out(facts)]
+        return [*found, *rows.misread(facts)]
 
     def refusal(self, method: Method, domains: Domains) -> str:
         """Refuse what would carry over nothing: methods that need shared users or items where there are none."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from tlcore.backbones.text import Reading, Spans
+    from tlcore.concerns import Concern, Plan
     from tlcore.methods.base import Predict
     from tlcore.network import Network
     from tlcore.results import Explanation
@@ -63,6 +64,15 @@ class Texts(Encoded):
         reading = self._reading(domains)
         encoder = reading.encoder(pretrained)
         return [Lookup(reading.rows, reading.spans), encoder], encoder.features, encoder.rate
+
+    def concerns(self, domains: Domains, plan: Plan) -> list[Concern]:
+        """Check besides whether the encoder knows the script of the texts."""
+        from tlcore.concerns.scripts import unread
+
+        found = super().concerns(domains, plan)
+        for which, numbers in (("source", domains.source.inputs), ("target", domains.pool.inputs)):
+            found += unread(self.encoder, [domains.input_names[number] for number in numbers], which)
+        return found
 
     def multiplications(self, part: Examples, domains: Domains) -> float | None:
         """Return those of a token, times the tokens of a text."""
