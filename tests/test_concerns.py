@@ -310,6 +310,14 @@ def test_what_only_seems_to_give_the_label_away():
     codes = np.unique(names, return_inverse=True)[1]
     easy = {f"f{i}": column(f"f{i}", codes * 9 + np.random.default_rng(i).normal(size=600)) for i in range(6)}
     assert columns.giveaways(easy, names, "source") == [], "an easy task is no leak"
+    very = {
+        "very": column("very", codes * 4 + np.random.default_rng(8).normal(size=600)),
+        "copy": column("copy", codes),
+    }
+    assert columns.giveaways(very, names, "source") == [], "beside another that nearly tells it"
+    few, some = clean(4, 40)
+    code = column("copy", np.unique(some, return_inverse=True)[1])
+    assert columns.giveaways({**few, "copy": code}, some, "source") == [], "too few rows to be sure"
     strong = {**there, "strong": column("strong", codes * 2.5 + np.random.default_rng(8).normal(size=600))}
     assert columns.giveaways(strong, names, "source") == [], "a good column is no leak"
 

@@ -79,13 +79,9 @@ def _tokeniser(encoder: str) -> Tokenizer | None:
 
     try:
         written = _written(encoder)
-        tokeniser = None if written is None else Tokenizer.from_str(written)
+        return None if written is None else Tokenizer.from_str(written)
     except Exception:  # noqa: BLE001  its reader raises nothing narrower; it is said where the encoder is loaded
         return None
-    if tokeniser is not None:
-        tokeniser.no_padding()  # which would count as known tokens
-        tokeniser.no_truncation()
-    return tokeniser
 
 
 def _written(encoder: str) -> str | None:

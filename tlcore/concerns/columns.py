@@ -113,8 +113,10 @@ def _right(values: np.ndarray, categories: bool, answers: np.ndarray) -> np.ndar
     many = int(answers.max()) + 1
     for half in (halves, ~halves):
         known, place = np.unique(values[half], return_inverse=True)
-        counts = np.bincount(place * many + answers[half], minlength=len(known) * many)
-        usual = counts.reshape(len(known), many).argmax(1)
+        pairs, counts = np.unique(place * many + answers[half], return_counts=True)
+        order = np.lexsort((counts, pairs // many))
+        last = np.r_[np.diff(pairs[order] // many) > 0, True]
+        usual = pairs[order][last] % many
         asked = values[~half]
         above = np.searchsorted(known, asked).clip(0, len(known) - 1)
         below = (above - 1).clip(0)
