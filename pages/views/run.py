@@ -234,7 +234,8 @@ def form(preset: Experiment, wanted: str) -> dict[str, Any] | None:
     if not readable:
         return None
     if scenario.shown_facts:
-        refused = look_at({key: fields[key] for key in ("scenario", "options", "source", "target", "setting")})
+        asked_of_data = ("scenario", "options", "source", "target", "setting", "budgets")
+        refused = look_at({key: fields[key] for key in asked_of_data if key in fields})
     st.subheader(_("Methods"), anchor=False)
     first: dict[str, dict[str, Any]] = {name: {} for name in (scenario.baseline, *scenario.first_methods)}
     if here:

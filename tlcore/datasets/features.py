@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 MOST_LABELS = 1000
+LARGEST = 1e30
+"""A number that float32 can hold, and square sums of which float64 can."""
 ROW_KEYS = ("X", "x", "fts", "feas", "fea", "features", "data")
 LABEL_KEYS = ("y", "Y", "labels", "label", "gnd")
 MOST_DENSE = 2**25
@@ -244,7 +246,7 @@ def _key(file: FeatureFile, field_name: str, usual: tuple[str, ...], arrays: dic
 
 
 def _finite(file: FeatureFile, rows: np.ndarray) -> None:
-    wrong = ~np.isfinite(rows)
+    wrong = ~(np.abs(rows) <= LARGEST)  # nan is wrong, too
     if wrong.any():
         row, column = np.argwhere(wrong)[0]
         where = f", first in row {row + 1}, column {column + 1}" if len(rows) > 1 else ""
@@ -497,8 +499,11 @@ def _block(name: str, source: Column, target: Column) -> Block | None:
         return None
     if said in ("number", "date", "boolean") or (said != "category" and kinds <= {"number", "boolean"}):
         values = np.concatenate([source.numbers(), target.numbers()])
-        if np.isinf(values).any():
-            raise SpecificationError(f"source.path: column {name!r} of the two files has an infinite number.")
+        if (np.abs(values) > LARGEST).any():
+            raise SpecificationError(
+                f"source.path: column {name!r} of the two files has {values[np.nanargmax(np.abs(values))]:g}. Allowed: "
+                f"numbers of up to {LARGEST:g}, or leave_out leaves it out."
+            )
         return Block(name, values)
     if said != "category" and (kinds <= {"text", "date"} or "date" in kinds):
         return None
