@@ -12,7 +12,7 @@ test: .venv/test-ready  ## install what is missing and run every test
 		echo "No Chromium here and no way to install one: the browser tests will say that they are skipped."
 	$(BIN)/ruff check .
 	$(BIN)/mypy tlcore
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 check: .venv/test-ready  ## format, lint, types and the fast tests, in under a minute
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy tlcore

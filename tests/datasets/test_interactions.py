@@ -178,6 +178,7 @@ def test_what_cannot_be_read_is_said_in_one_line(content, columns, words, tmp_pa
         ("broken.zip", zipped({"a.csv": "user,item\nu,i"})[:40], ["unpacked"]),
         ("broken.gz", gzip.compress(b"user,item\nu,i\n" * 99)[:30], ["unpacked"]),
     ],
+    ids=["two files", "no file", "broken zip", "broken gz"],  # of their bytes it would be another each time
 )  # fmt: skip
 def test_an_archive_that_cannot_be_unpacked_says_why(name, content, words, tmp_path):
     with pytest.raises(SpecificationError) as refused:

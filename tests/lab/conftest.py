@@ -4,6 +4,7 @@ import importlib
 import os
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -29,6 +30,7 @@ def odd_methods():
 def home(tmp_path_factory):
     """A home of the tests' own, and an engine that knows the odd methods; stopped at the end."""
     folder = tmp_path_factory.mktemp("home")
+    (folder / "downloads").symlink_to(Path(os.environ["TESTS_HOME"]) / "downloads")
     settings = {
         "TRANSFER_LAB_HOME": str(folder),
         "TRANSFER_LAB_WORKERS": "2",

@@ -332,7 +332,8 @@ def test_on_films_the_source_helps():
 
 @pytest.mark.parametrize("method", ["fine_tune", "frozen", "mmd"])
 def test_the_one_loop_serves_catalogues_too(method):
-    fields = {"scenario": "films", "methods": method, "budgets": [5], "seeds": 1, "epochs": 2}
+    pair = {"source": "musicals", "target": "children"}
+    fields = {"scenario": "films", **pair, "methods": method, "budgets": [5], "seeds": 1, "epochs": 2}
     trial = next(trial for trial in Experiment.build(fields).trials() if trial.method.name == method)
     metrics = execute(trial).metrics
     assert 0 < metrics["recall@10"] <= metrics["hit_rate@10"] <= 1

@@ -12,10 +12,15 @@ PAIRS = [
     for pair in scenario.pairs
     if not scenario.remote(*pair)  # what comes over a network: tests/datasets/test_remote.py
 ]
-EVERY_PAIR = pytest.mark.parametrize(("name", "source", "target"), PAIRS)
-CLASSIFICATION = pytest.mark.parametrize(
-    ("name", "source", "target"), [pair for pair in PAIRS if SCENARIOS[pair[0]].task == "classification"]
-)
+
+
+def each(pairs: list[tuple[str, str, str]]) -> pytest.MarkDecorator:
+    """Mark a test as being for each of these pairs; all tests of a pair follow each other, while its data are there."""
+    return pytest.mark.parametrize(("name", "source", "target"), pairs, scope="module")
+
+
+EVERY_PAIR = each(PAIRS)
+CLASSIFICATION = each([pair for pair in PAIRS if SCENARIOS[pair[0]].task == "classification"])
 
 
 @EVERY_PAIR
