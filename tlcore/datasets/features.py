@@ -14,8 +14,8 @@ from tlcore.datasets.arrays import ARRAYS, arrays_of, is_svmlight, of_svmlight
 from tlcore.datasets.columns import GROUP_NAMES, LABEL_NAMES, MOST_CATEGORIES, TIME_NAMES, Column, name_of
 from tlcore.datasets.look import Look, counted, look_at
 from tlcore.datasets.own import LabelledFile
-from tlcore.datasets.tables import NONE, Table, TableFile, proposed_group
-from tlcore.datasets.texts import known_groups, known_times
+from tlcore.datasets.reading import Table
+from tlcore.datasets.tables import NONE, TableFile, known_groups, known_times, proposed_group
 from tlcore.errors import SpecificationError
 
 if TYPE_CHECKING:

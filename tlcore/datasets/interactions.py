@@ -11,7 +11,8 @@ from pydantic import Field
 
 from tlcore.datasets.columns import TIME_NAMES, Column
 from tlcore.datasets.look import Look, look_at
-from tlcore.datasets.tables import NONE, Table, TableFile
+from tlcore.datasets.reading import Table
+from tlcore.datasets.tables import NONE, TableFile
 from tlcore.errors import SpecificationError
 
 USUAL_NAMES = {

@@ -11,7 +11,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from tlcore.datasets.columns import Column
-    from tlcore.datasets.tables import Table
+    from tlcore.datasets.reading import Table
 
 LEFT_OUT = "left out"
 OTHERS = ("feature", "not used")

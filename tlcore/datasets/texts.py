@@ -12,7 +12,8 @@ from pydantic import Field
 from tlcore.datasets.columns import GROUP_NAMES, LABEL_NAMES, TIME_NAMES, Column
 from tlcore.datasets.look import Look, look_at
 from tlcore.datasets.own import LabelledFile
-from tlcore.datasets.tables import Table, TableFile, proposed_group
+from tlcore.datasets.reading import Table
+from tlcore.datasets.tables import TableFile, known_groups, known_times, proposed_group
 from tlcore.errors import SpecificationError
 
 WORD = r"[぀-ヿ㐀-鿿가-힯]|[^\W_぀-ヿ㐀-鿿가-힯]+(?:['’][^\W_]+)?"
@@ -170,29 +171,3 @@ def _read_now(file: TextFile) -> LabelledTexts:
     groups = known_groups(file, roles["group"])[keep] if "group" in roles else None
     times = known_times(file, roles["time"], keep) if "time" in roles else None
     return LabelledTexts(kept, labels[keep].astype(str), dropped, groups, times)
-
-
-def known_groups(file: TableFile, column: Column) -> np.ndarray:
-    """Return the groups of all rows (n,) by name; a row without one is a group of its own."""
-    names = column.names()
-    alone = names == ""
-    names[alone] = [f"\0{file.sha256[:8]} {row}" for row in np.flatnonzero(alone)]
-    return names.astype(str)
-
-
-def known_times(file: TableFile, column: Column, rows: np.ndarray) -> np.ndarray:
-    """Return the times of some rows (n,), in seconds.
-
-    Raises
-    ------
-    SpecificationError
-        If one is missing, or no time.
-    """
-    times = column.times()[0][rows]
-    if np.isnan(times).any():
-        place = int(np.flatnonzero(rows)[np.isnan(times).argmax()])
-        raise SpecificationError(
-            f"time: {column.texts_at([place])[0]!r} in data row {place + 1} of {file.name!r} is neither a number nor a "
-            "date like 2024-05-31; every row that counts needs one."
-        )
-    return times
