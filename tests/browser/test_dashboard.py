@@ -10,6 +10,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from urllib.request import urlopen
@@ -191,6 +192,19 @@ def test_a_run_that_is_not_there(dashboard, page):
     expect(page.get_by_test_id("stPageLink").filter(has_text="All runs")).to_be_visible()
 
 
+def bring(page, which, file):
+    """Upload a file; one that a page lost, as it was being drawn anew at that moment, is given again."""
+    upload = page.locator(f".st-key-{which}-upload")
+    there = upload.get_by_text(file.name)
+    for _ in range(3):
+        expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=30_000)
+        upload.locator("input[type=file]").set_input_files(file)
+        with suppress(AssertionError):
+            expect(there).to_be_visible(timeout=10_000)
+            break
+    expect(there).to_be_visible(timeout=30_000)
+
+
 def test_own_tables_from_upload_to_a_person_s_list(dashboard, page, tmp_path):
     rng = np.random.default_rng(0)
     taste = rng.integers(0, 2, 60)  # whoever likes one half of a catalogue likes the same half of the other
@@ -202,9 +216,7 @@ def test_own_tables_from_upload_to_a_person_s_list(dashboard, page, tmp_path):
     page.goto(f"{dashboard.address}/run?scenario=ratings")
     expect(page.get_by_text("Choose a file for each domain")).to_be_visible(timeout=30_000)
     for which in ("source", "target"):
-        upload = page.locator(f".st-key-{which}-upload")
-        upload.locator("input[type=file]").set_input_files(tmp_path / f"{which}.csv")
-        expect(upload.get_by_text(f"{which}.csv")).to_be_visible(timeout=30_000)
+        bring(page, which, tmp_path / f"{which}.csv")
     expect(page.get_by_test_id("stMetric").filter(has_text="People in both")).to_contain_text("60", timeout=30_000)
     budgets = page.get_by_role("textbox", name="Interactions a user")
     budgets.fill("1")
@@ -296,9 +308,7 @@ def test_own_measurements_are_looked_at_corrected_and_run(dashboard, page, tmp_p
     page.goto(f"{dashboard.address}/run?scenario=features")
     expect(page.get_by_text("Choose a file for each domain")).to_be_visible(timeout=30_000)
     for which in ("source", "target"):
-        upload = page.locator(f".st-key-{which}-upload")
-        upload.locator("input[type=file]").set_input_files(tmp_path / f"{which}.{ending}")
-        expect(upload.get_by_text(f"{which}.{ending}")).to_be_visible(timeout=30_000)
+        bring(page, which, tmp_path / f"{which}.{ending}")
     facts = {"csv": "encoding: gb18030 · separator: semicolon · decimal mark: comma", "xlsx": "sheet: 测量"}[ending]
     expect(page.get_by_text(facts)).to_have_count(2, timeout=30_000)
     for which in ("source", "target"):
