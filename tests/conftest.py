@@ -16,6 +16,7 @@ if HOME != COMMON:
     (HOME / "downloads").symlink_to(COMMON / "downloads")
 
 WITH_ENGINE = (
+    "tests/app/test_concerns.py",
     "tests/app/test_pages.py",
     "tests/browser/test_dashboard.py",
     "tests/lab/test_engine.py",

@@ -1,23 +1,10 @@
 """What looks wrong with data is said on Run before it starts, and above its results."""
 
-from pathlib import Path
-
 import numpy as np
 from streamlit.testing.v1 import AppTest
 
+from tests.app.opened import page
 from tlcore import lab
-
-ROOT = Path(__file__).parents[2]
-
-
-def page(name: str, **query: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "pages/router/main.py"), default_timeout=60)
-    app.switch_page(f"../views/{name}.py")
-    for key, value in query.items():
-        app.query_params[key] = value
-    app.run()
-    assert not app.exception
-    return app
 
 
 def said(app: AppTest, sentence: str) -> bool:

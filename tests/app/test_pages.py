@@ -17,12 +17,12 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from pages.parts import language
+from tests.app.opened import ROOT, page
 from tlcore import lab
 from tlcore.datasets import interactions
 from tlcore.experiment import Experiment
 from tlcore.scenarios import recommendation
 
-ROOT = Path(__file__).parents[2]
 PAGES = sorted(path.stem for path in (ROOT / "pages/views").glob("*.py"))
 
 
@@ -70,16 +70,6 @@ def tables(tmp_path) -> tuple[Path, Path]:
         lines = [f"{user},{item}" for user, item in rows if item[0] == letter]
         path.write_text("\n".join(["user,item", *lines]))
     return paths
-
-
-def page(name: str, **query: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "pages/router/main.py"), default_timeout=60)
-    app.switch_page(f"../views/{name}.py")
-    for key, value in query.items():
-        app.query_params[key] = value
-    app.run()
-    assert not app.exception
-    return app
 
 
 def columns_of(app: AppTest, which: str) -> pd.DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -74,6 +74,12 @@ class Column:
     def __len__(self) -> int:
         return len(self.cells)
 
+    def told(self, decimal: Decimal, not_missing: frozenset[str], said: str) -> Column:
+        """Return the column as a person described it; the same one, with all that was found of it, if as it is."""
+        if (decimal, not_missing, said) == (self.decimal, self.not_missing, self.said):
+            return self
+        return replace(self, decimal=decimal, not_missing=not_missing, said=said)
+
     @cached_property
     def is_text(self) -> bool:
         """Whether its cells are strings."""
@@ -85,13 +91,9 @@ class Column:
     @cached_property
     def _encoded(self) -> tuple[np.ndarray, list[Any]]:
         """Each cell's place (n,) among the different values, −1 where it is null, and these values."""
-        import pyarrow as pa
-
-        encoded = self.cells.combine_chunks().dictionary_encode() if len(self.cells) else self.cells
         if not len(self.cells):
             return np.empty(0, np.int64), []
-        if isinstance(encoded, pa.ChunkedArray):
-            encoded = encoded.combine_chunks()
+        encoded = self.cells.dictionary_encode().combine_chunks()
         places = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
         return places, encoded.dictionary.to_pylist()
 
@@ -138,8 +140,8 @@ class Column:
         return self.decimal == "," and bool(pc.any(pc.match_substring(self.cells, ".")).as_py())
 
     @cached_property
-    def _spelled(self) -> tuple[np.ndarray, Decimal]:
-        """The different values as numbers, nan where one is none, and the decimal mark that they were read with."""
+    def _spelled(self) -> np.ndarray:
+        """The different values as numbers, nan where one is none."""
         written = (str(value) if known else "" for value, known in zip(self._encoded[1], self._values, strict=True))
         return numbers_in([*written], self.decimal)
 
@@ -185,14 +187,14 @@ class Column:
             return "boolean"
         known = counts.sum()
         zeros = any(_LEADING_ZERO.fullmatch(value) for value in values)
-        numbers = ~np.isnan(self._spelled[0][self._place_of_known])
+        numbers = ~np.isnan(self._spelled[self._place_of_known])
         if not zeros and counts[numbers].sum() >= MOSTLY * known and not _are_grades(values, numbers, known):
             return "number"
         if all(value[:1] in "[(" and value[-1:] in "])" for value in values):
             return "list"
         some = values[:200]
         if sum(bool(_LIKE_A_DATE.match(value)) for value in some) >= MOSTLY * len(some):
-            dates = ~np.isnat(dates_in(values)[0])
+            dates = ~np.isnat(dates_in(values))
             if counts[dates].sum() >= MOSTLY * known:
                 return "date"
         long = sum(map(len, some)) / len(some) >= LONG
@@ -246,25 +248,24 @@ class Column:
             values = [np.nan if not value else float(value.lower() in yes) for value in self._values]
             return np.array([*values, np.nan])[places]
         if pa.types.is_temporal(self.cells.type) or self.found == "date":
-            return self.times()[0] / 86_400.0
-        return np.append(self._spelled[0], np.nan)[places]
+            return self.times() / 86_400.0
+        return np.append(self._spelled, np.nan)[places]
 
-    def times(self) -> tuple[np.ndarray, str]:
-        """Return the cells as seconds since 1970 (n,), numbers as they are, nan where neither; and what they are."""
+    def times(self) -> np.ndarray:
+        """Return the cells as seconds since 1970 (n,), numbers as they are, nan where neither."""
         import pandas as pd
         import pyarrow as pa
 
         if self.plain is not None:
-            return self.plain, "numbers"
+            return self.plain
         if pa.types.is_temporal(self.cells.type):
             stamps = pd.to_datetime(self.cells.to_pandas(), utc=True, errors="coerce")
-            return _seconds(stamps.to_numpy("datetime64[us]")), "dates"
+            return _seconds(stamps.to_numpy("datetime64[us]"))
         places, _ = self._encoded
-        numbers = self._spelled[0]
-        if not np.isnan(numbers[self._place_of_known]).any():
-            return np.append(numbers, np.nan)[places], "numbers"
-        found, how = dates_in(self._values)
-        return np.append(_seconds(found), np.nan)[places], how
+        numbers = self._spelled
+        if np.isnan(numbers[self._place_of_known]).any():
+            numbers = _seconds(dates_in(self._values))
+        return np.append(numbers, np.nan)[places]
 
     def lists(self) -> np.ndarray:
         """Return lists of numbers of one length as float64 (n, length), nan where a cell is missing.
@@ -417,28 +418,26 @@ def _are_grades(values: Sequence[str], numbers: np.ndarray, known: int) -> bool:
     return len(values) <= min(20, known / 2) and (~numbers).sum() >= 2
 
 
-def dates_in(values: Sequence[str]) -> tuple[np.ndarray, str]:
-    """Return values as datetime64[us] in UTC, not-a-time where one is none, and how days and months were told apart."""
+def dates_in(values: Sequence[str]) -> np.ndarray:
+    """Return values as datetime64[us] in UTC, not-a-time where one is none, by the form that most of them have."""
     import warnings
 
     import pandas as pd
 
-    series, best, how = pd.Series([*values], dtype=object), None, ""
-    read = []
+    series = pd.Series([*values], dtype=object)
+    known = series.where(series != "")
+    best: np.ndarray = np.full(len(values), np.datetime64("NaT", "us"))
+    most = 0
     for form in _DATE_FORMATS:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found = pd.to_datetime(series.where(series != ""), errors="coerce", utc=True, format=form)
+            found = pd.to_datetime(known, errors="coerce", utc=True, format=form)
         count = int(found.notna().sum())
-        read.append(count)
-        if count and (best is None or count > int(best.notna().sum())):
-            best, how = found, form
-        if count == (series != "").sum():
+        if count > most:
+            best, most = found.dt.tz_localize(None).to_numpy("datetime64[us]"), count
+        if count == known.notna().sum():
             break
-    if best is None:
-        return np.full(len(values), np.datetime64("NaT", "us")), ""
-    said = {"%m/%d": "month first", "%d/%m": "day first"}.get(how[:5], "dates")
-    return best.dt.tz_localize(None).to_numpy("datetime64[us]"), said
+    return best
 
 
 def _seconds(stamps: np.ndarray) -> np.ndarray:

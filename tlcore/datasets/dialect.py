@@ -259,7 +259,7 @@ def _all_integers(column: Sequence[str]) -> bool:
 
 
 def _is_number(cell: str) -> bool:
-    return bool(numbers_in([cell])[0][0] == numbers_in([cell])[0][0])
+    return not np.isnan(numbers_in([cell])[0])
 
 
 def plain_name(name: str) -> str:

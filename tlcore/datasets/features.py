@@ -15,7 +15,7 @@ from tlcore.datasets.columns import GROUP_NAMES, LABEL_NAMES, MOST_CATEGORIES, T
 from tlcore.datasets.look import Look, counted, look_at
 from tlcore.datasets.own import LabelledFile
 from tlcore.datasets.reading import Table
-from tlcore.datasets.tables import NONE, TableFile, known_groups, known_times, proposed_group
+from tlcore.datasets.tables import EACH_NEEDS_A_TIME, NONE, TableFile, known_groups, known_times, proposed_group
 from tlcore.errors import SpecificationError
 
 if TYPE_CHECKING:
@@ -273,7 +273,7 @@ def _of_columns(file: FeatureFile) -> FeatureTable:
         features += _written_out(file, column) if column.kind == "list" else [column]
     labels = roles["label"].labels() if "label" in roles else None
     groups = known_groups(file, roles["group"]) if "group" in roles else None
-    times = known_times(file, roles["time"], np.ones(table.rows, bool)) if "time" in roles else None
+    times = known_times(file, roles["time"], np.arange(table.rows), EACH_NEEDS_A_TIME) if "time" in roles else None
     dropped = table.dropped | {"odd_cells": sum(column.odd()[0] for column in features)}
     reasons = [(column.name, why) for column in features if (why := unusable(column))]
     if reasons and len(reasons) == len(features):

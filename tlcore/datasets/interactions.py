@@ -12,7 +12,7 @@ from pydantic import Field
 from tlcore.datasets.columns import TIME_NAMES, Column
 from tlcore.datasets.look import Look, look_at
 from tlcore.datasets.reading import Table
-from tlcore.datasets.tables import NONE, TableFile
+from tlcore.datasets.tables import NONE, TableFile, known_times
 from tlcore.errors import SpecificationError
 
 USUAL_NAMES = {
@@ -139,7 +139,9 @@ def _read(told: str) -> Interactions:
         rating = _ratings(file, roles["rating"])[rows]
         rows, rating = rows[~np.isnan(rating)], rating[~np.isnan(rating)].astype(np.float32)
     if "time" in roles:
-        time = _times(file, roles["time"], rows)
+        time = known_times(
+            file, roles["time"], rows, ". Allowed: one of the two in every row, or time=none for rows in order."
+        )
     if not len(rows):
         raise SpecificationError(f"path: {file.name!r} has no row with a user and an item in its {table.rows} rows.")
     user, users = pd.factorize(names["user"][rows], sort=True)
@@ -175,15 +177,3 @@ def _ratings(file: InteractionFile, column: Column) -> np.ndarray:
                 "Allowed: numbers of 0 and more, an empty cell, or rating=none if each row is a choice."
             )
     return numbers
-
-
-def _times(file: InteractionFile, column: Column, rows: np.ndarray) -> np.ndarray:
-    """Return the times of some rows as seconds: numbers as they are, dates since 1970."""
-    times = column.times()[0][rows]
-    if np.isnan(times).any():
-        row = int(rows[np.isnan(times).argmax()])
-        raise SpecificationError(
-            f"time: {column.texts_at([row])[0]!r} in data row {row + 1} of {file.name!r} is neither a number "
-            "nor a date like 2024-05-31. Allowed: one of the two in every row, or time=none for rows in order."
-        )
-    return times

@@ -23,17 +23,17 @@ _WIDE = str.maketrans("０１２３４５６７８９．，－＋％−–’", 
 _ALIKE = re.compile(r"[-+]?\d{1,3}[.,]\d{3}")
 
 
-def numbers_in(values: Sequence[str], decimal: Decimal = "") -> tuple[np.ndarray, Decimal]:
-    """Return values as float64 (n,), nan where one is no number, and the decimal mark that they were read with.
+def numbers_in(values: Sequence[str], decimal: Decimal = "") -> np.ndarray:
+    """Return values as float64 (n,), nan where one is no number.
 
     Understood: ``1234.5``, ``1,234.5``, ``1.234,5``, ``1 234,5``, ``1'234.5``, ``$5``, ``5 €``, ``12 %`` (12, in the
     column's own unit), ``(5)`` for −5, ``1.5e3``, and full-width digits. Which of point and comma is the decimal mark
     is decided for the column: by values that can be read in one way only, else by ``decimal``, else the comma is one
     of thousands where each stands before exactly three digits.
 
-    >>> numbers_in(["28,7", "1.028,75", "-0,5"])[0].tolist()
+    >>> numbers_in(["28,7", "1.028,75", "-0,5"]).tolist()
     [28.7, 1028.75, -0.5]
-    >>> numbers_in(["$1,234", "$56"])[0].tolist()
+    >>> numbers_in(["$1,234", "$56"]).tolist()
     [1234.0, 56.0]
     """
     cleaned = [_cleaned(value) for value in values]
@@ -52,7 +52,7 @@ def numbers_in(values: Sequence[str], decimal: Decimal = "") -> tuple[np.ndarray
         elif thousands.fullmatch(text):
             digits = re.sub(rf"[{re.escape(other)}'{_BLANKS}]", "", text)
             found[place] = sign * float(digits.replace(mark, "."))
-    return found, mark if mark == "," else "."
+    return found
 
 
 def decimal_of(values: Sequence[str]) -> Decimal:

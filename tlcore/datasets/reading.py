@@ -276,7 +276,7 @@ def _parsed(content: bytes, dialect: Dialect) -> tuple[list[str], list[pa.Chunke
     first = list(dialect.first)
     names = [name.strip() for name in first] if dialect.header else [str(place) for place in range(len(first))]
     above = dialect.skipped + dialect.header
-    separator, content = dialect.separator, content
+    separator = dialect.separator
     if separator == " ":
         lines = content.split(b"\n")[dialect.skipped :]
         content, above, separator = b"\n".join(b"\t".join(line.split()) for line in lines), int(dialect.header), "\t"
@@ -396,7 +396,7 @@ def _finished(
     counts = {"unnamed_columns": 0, "row_number_columns": 0}
     for name, cells in columns:
         name = " ".join(name.split())
-        column = Column(name, cells)
+        column = Column(name, cells, understood.decimal)
         if understood.header and UNNAMED.fullmatch(name):
             counts["unnamed_columns"] += 1
             left_out.append((name, "has no name"))

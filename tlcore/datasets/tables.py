@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from tlcore.datasets.look import Look
 
+EACH_NEEDS_A_TIME = "; every row that counts needs one."
 NONE = "none"
 """What stands for a column that there is not, though one has a usual name."""
 
@@ -99,7 +100,7 @@ class TableFile(OwnFile):
         missing = frozenset(word.strip().lower() for word in self.not_missing)
         decimal = self.decimal or table.understood.decimal
         columns = tuple(
-            replace(column, decimal=decimal, not_missing=missing, said=self.kinds.get(column.name, ""))
+            column.told(decimal, missing, self.kinds.get(column.name, ""))
             for column in table.columns
             if column.name not in self.leave_out
         )
@@ -265,8 +266,10 @@ def known_groups(file: TableFile, column: Column) -> np.ndarray:
     return names.astype(str)
 
 
-def known_times(file: TableFile, column: Column, rows: np.ndarray) -> np.ndarray:
-    """Return the times of some rows (n,), in seconds.
+def known_times(file: TableFile, column: Column, rows: np.ndarray, allowed: str) -> np.ndarray:
+    """Return the times of some rows, by their numbers (n,), in seconds since 1970, or as the numbers that they are.
+
+    ``allowed`` ends the sentence about one that is none.
 
     Raises
     ------
@@ -275,11 +278,11 @@ def known_times(file: TableFile, column: Column, rows: np.ndarray) -> np.ndarray
     """
     import numpy as np
 
-    times = column.times()[0][rows]
+    times = column.times()[rows]
     if np.isnan(times).any():
-        place = int(np.flatnonzero(rows)[np.isnan(times).argmax()])
+        place = int(rows[np.isnan(times).argmax()])
         raise SpecificationError(
             f"time: {column.texts_at([place])[0]!r} in data row {place + 1} of {file.name!r} is neither a number nor a "
-            "date like 2024-05-31; every row that counts needs one."
+            f"date like 2024-05-31{allowed}"
         )
     return times

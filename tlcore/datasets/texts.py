@@ -13,7 +13,7 @@ from tlcore.datasets.columns import GROUP_NAMES, LABEL_NAMES, TIME_NAMES, Column
 from tlcore.datasets.look import Look, look_at
 from tlcore.datasets.own import LabelledFile
 from tlcore.datasets.reading import Table
-from tlcore.datasets.tables import TableFile, known_groups, known_times, proposed_group
+from tlcore.datasets.tables import EACH_NEEDS_A_TIME, TableFile, known_groups, known_times, proposed_group
 from tlcore.errors import SpecificationError
 
 WORD = r"[぀-ヿ㐀-鿿가-힯]|[^\W_぀-ヿ㐀-鿿가-힯]+(?:['’][^\W_]+)?"
@@ -84,7 +84,7 @@ class TextFile(TableFile, LabelledFile):
         SpecificationError
             If there is no such file or column, or nothing to learn from in it.
         """
-        return _read(self.pinned())
+        return _read(self.pinned().model_dump_json())
 
     def labels(self) -> tuple[str, ...]:
         """Return the labels, as they are called here."""
@@ -138,15 +138,8 @@ class TextFile(TableFile, LabelledFile):
 
 
 @lru_cache(maxsize=4)
-def _read_kept(file: str) -> LabelledTexts:
-    return _read_now(TextFile.model_validate_json(file))
-
-
-def _read(file: TextFile) -> LabelledTexts:
-    return _read_kept(file.model_dump_json())
-
-
-def _read_now(file: TextFile) -> LabelledTexts:
+def _read(told: str) -> LabelledTexts:
+    file = TextFile.model_validate_json(told)
     table = file.table()
     roles = file.roles(table)
     labels = file.renamed(roles["label"].labels())
@@ -169,5 +162,5 @@ def _read_now(file: TextFile) -> LabelledTexts:
         **table.dropped,
     }
     groups = known_groups(file, roles["group"])[keep] if "group" in roles else None
-    times = known_times(file, roles["time"], keep) if "time" in roles else None
+    times = known_times(file, roles["time"], np.flatnonzero(keep), EACH_NEEDS_A_TIME) if "time" in roles else None
     return LabelledTexts(kept, labels[keep].astype(str), dropped, groups, times)

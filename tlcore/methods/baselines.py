@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from pydantic import Field
 
 from tlcore.methods.base import Method, Seen, Solution
-
-if TYPE_CHECKING:
-    from tlcore.scenarios.base import Examples
 
 
 class FromScratch(Method):
@@ -75,24 +70,6 @@ class SmallNetwork(FromScratch):
     small = True
 
 
-def _parts(target: Examples, folds: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return rows to fit and rows to choose by, with each class's share of them; no group is in both."""
-    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
-
-    if target.groups is None:
-        return list(StratifiedKFold(folds, shuffle=True, random_state=seed).split(target.answers, target.answers))
-    many = min(folds, len(np.unique(target.groups)))
-    if many < 3:
-        return []
-    parts = StratifiedGroupKFold(many, shuffle=True, random_state=seed)
-    every = len(np.unique(target.answers))
-    return [
-        (fit, rest)
-        for fit, rest in parts.split(target.answers, target.answers, target.groups)
-        if len(rest) and len(np.unique(target.answers[fit])) == every
-    ]
-
-
 class LogisticRegression(Method):
     """min over W, b of  −C·Σ_target log softmax(Wx + b)[y] + ½‖W‖²  on raw x: pixels, or TF-IDF of words.
 
@@ -113,10 +90,12 @@ class LogisticRegression(Method):
         from sklearn.linear_model import LogisticRegression as Fit
         from sklearn.linear_model import LogisticRegressionCV
 
+        from tlcore.scenarios.splits import stratified_parts
+
         target, answers = seen.target, seen.answers
         kinds, counts = np.unique(target.answers, return_counts=True)
         folds = min(self.folds, int(counts.min()))
-        parts = _parts(target, folds, seen.seed) if folds >= 3 else []
+        parts = stratified_parts(target, folds, seen.seed) if folds >= 3 else []
         if len(parts) < 3:
             fitted = Fit(C=10.0, max_iter=2000).fit(target.inputs, target.answers)
             strength = 10.0

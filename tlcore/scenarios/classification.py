@@ -13,7 +13,7 @@ from tlcore.errors import SpecificationError
 from tlcore.evaluation.metrics import CLASSIFICATION, DECOMPOSABLE, classification_metrics, example_scores
 from tlcore.methods.base import Predict
 from tlcore.scenarios.base import UNKNOWN, Domains, Examples, Scenario, TaskLoss
-from tlcore.scenarios.splits import groups_aside, last_aside
+from tlcore.scenarios.splits import groups_aside, last_aside, stratified_parts
 
 if TYPE_CHECKING:
     from tlcore.concerns import Concern, Plan
@@ -61,20 +61,10 @@ class Classification(Scenario):
 
         Where there are groups, each is on one side, and there are no thirds where a class would not be learned.
         """
-        from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
-
-        kinds, counts = np.unique(training.answers, return_counts=True)
-        if counts.min() < CHOOSE_FROM:
+        if np.unique(training.answers, return_counts=True)[1].min() < CHOOSE_FROM:
             return []
-        if training.groups is not None and len(np.unique(training.groups)) < FOLDS:
-            return []
-        thirds = (StratifiedKFold if training.groups is None else StratifiedGroupKFold)(
-            FOLDS, shuffle=True, random_state=seed
-        )
-        parts = [*thirds.split(np.zeros(len(training)), training.answers, training.groups)]
-        if any(len(np.unique(training.answers[learned])) < len(kinds) or not len(rest) for learned, rest in parts):
-            return []
-        return [(training[learned], training[held_out]) for learned, held_out in parts]
+        parts = stratified_parts(training, FOLDS, seed)
+        return [(training[learned], training[held_out]) for learned, held_out in parts] if len(parts) == FOLDS else []
 
     def affordable(self, domains: Domains) -> int:
         """As many as the rarest class has in the pool."""

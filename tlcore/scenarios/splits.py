@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from tlcore.scenarios.base import Domains
+    from tlcore.scenarios.base import Domains, Examples
 
 STEPS, TRIED, AT_RANDOM = 3000, 12, 0.3
 """Of the walk that brings every class to both sides: steps, groups that each looks at, how often it does not look.
@@ -140,3 +140,22 @@ def facts_of_groups(split: Domains) -> dict[str, int]:
         return {}
     many = {"groups": len(np.union1d(pool, test))}
     return many if source is None else many | {"groups_in_both": len(np.intersect1d(source, test))}
+
+
+def stratified_parts(examples: Examples, folds: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return rows to learn from and rows to choose by, for each part that is left out once.
+
+    Each part has its share of each class, and no group is on both sides. A part is not there whose others lack a class,
+    so that there may be fewer than ``folds``, or none.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+    answers, groups = examples.answers, examples.groups
+    kind = StratifiedKFold
+    if groups is not None:
+        kind, folds = StratifiedGroupKFold, min(folds, len(np.unique(groups)))
+    if folds < 2:
+        return []
+    every = len(np.unique(answers))
+    parts = kind(folds, shuffle=True, random_state=seed).split(np.zeros(len(answers)), answers, groups)
+    return [(learned, rest) for learned, rest in parts if len(rest) and len(np.unique(answers[learned])) == every]
