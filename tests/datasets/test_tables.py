@@ -140,6 +140,8 @@ def test_one_column_of_a_file_tells_the_decimal_mark_of_all(tmp_path):
     found = table(tmp_path, "x;y;label\n1,234;28,7;a\n2,345;1,25;b\n3,456;0,5;a\n")
     assert found.columns[0].numbers().tolist() == [1.234, 2.345, 3.456]
     assert found.columns[1].numbers().tolist() == [28.7, 1.25, 0.5]
+    sparse = "x;label\n" + ";a\n" * 3 + "NA;b\n" * 400 + "1,000;a\n"
+    assert table(tmp_path, sparse).columns[0].numbers()[-1] == 1  # the only number, below missing cells
     quoted = table(tmp_path, 'x,y,label\n"1,234",28.7,a\n"2,345",1.25,b\n')
     assert quoted.columns[0].numbers().tolist() == [1234, 2345]
     quoted = table(tmp_path, 'x,y,label\n"1,234","28,7",a\n"2,345","1,25",b\n')

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from tlcore.datasets.columns import Column, name_of
+from tlcore.datasets.columns import MISSING, Column, name_of
 from tlcore.datasets.dialect import Dialect, cells_of, dialect_of, has_header, plain_name, quotes_are_signs
 from tlcore.datasets.encoding import decoded
 from tlcore.datasets.numerals import Decimal, decimal_of
@@ -370,12 +371,11 @@ def _decimal(columns: Sequence[pa.ChunkedArray], separator: str) -> Decimal:
     """Return the decimal mark of a file: by cells that have been written with no other, or by its separator."""
     marks: list[Decimal] = []
     for cells in columns:
-        some = [value.strip() for value in cells.slice(0, 300).to_pylist()]
-        if (
-            sum("," in value for value in some)
-            and sum(any(map(str.isdigit, value[:3])) for value in some) > len(some) / 2
-        ):
-            marks.append(decimal_of([value for value in some if value]))
+        written = (value.strip() for value in cells.slice(0, 20_000).to_pylist())
+        some = list(islice((value for value in written if value.lower() not in MISSING), 300))
+        numbers = sum(any(map(str.isdigit, value[:3])) for value in some)
+        if any("," in value for value in some) and numbers > len(some) / 2:
+            marks.append(decimal_of(some))
     if "," in marks:
         return "," if "." not in marks else ""
     if marks and "." not in marks and separator in (";", "\t"):
