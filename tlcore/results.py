@@ -11,6 +11,8 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas as pd
 
+    from tlcore.evaluation.family import Gaps
+    from tlcore.evaluation.verdict import Verdict
     from tlcore.experiment import Experiment, Trial
 
 TRIAL_COLUMNS = (
@@ -133,32 +135,29 @@ class Results:
         """One row a method and budget: gap to the baseline with its interval, verdict and sentence.
 
         A pair of trials counts once both are done; a method with no such pair has no row, nor has one that takes
-        nothing from the source: a verdict is about transfer.
+        nothing from the source: a verdict is about transfer. All rows are one family
+        (`tlcore.evaluation.verdict.judge_together`).
         """
-        import pandas as pd
-
-        from tlcore.evaluation.verdict import Verdict
-
-        return pd.DataFrame(self._judged(), columns=[f.name for f in fields(Verdict)])
+        return _table_of(self._judged)
 
     @cached_property
     def group_verdicts(self) -> pd.DataFrame:
         """One row a group of test examples, method and budget: ``group``, ``members``, then as `verdicts`.
 
-        What helps on average may harm some. Each group is judged by itself, so that of twenty rows in which nothing
-        happens one may still look as if; a group of one is not judged.
+        What helps on average may harm some. The rows are a family of their own: of twenty in which nothing happens, one
+        that looks as if is not taken for a finding. A group of one is not judged.
         """
-        import pandas as pd
-
-        from tlcore.evaluation.verdict import Verdict
-
-        rows = []
-        for budget, groups in self._groups.items():
-            for group, members in groups.items():
-                if members.sum() > 1:
-                    found = {"group": group, "members": int(members.sum())}
-                    rows += [found | row for row in self._judged({budget: members})]
-        return pd.DataFrame(rows, columns=["group", "members", *(f.name for f in fields(Verdict))])
+        found = [
+            comparison
+            for budget, groups in self._groups.items()
+            for group, members in groups.items()
+            if members.sum() > 1
+            for comparison in self._comparisons([budget], group, members)
+        ]
+        table = _table_of(self._verdicts_on(found))
+        table.insert(0, "group", [comparison.among for comparison in found])
+        table.insert(1, "members", [comparison.table.shape[1] for comparison in found])
+        return table
 
     def by_group(self, metric: str) -> pd.DataFrame:
         """One row a method, budget and group of test examples: the metric's mean over seeds, as `summary`.
@@ -187,44 +186,54 @@ class Results:
                 groups[record.trial.budget] = scenario.groups(record.result.examples)
         return groups
 
-    def _judged(self, among: dict[int, np.ndarray] | None = None) -> list[dict[str, Any]]:
-        """Judge each method at each budget, or at some budgets among some test examples only."""
-        from tlcore.evaluation.verdict import gap_table, judge
+    @cached_property
+    def _judged(self) -> list[Verdict]:
+        return self._verdicts_on(self._comparisons(sorted(self.experiment.budgets)))
+
+    def _verdicts_on(self, comparisons: list[Gaps]) -> list[Verdict]:
+        from tlcore.evaluation.verdict import judge_together
+
+        experiment, scenario = self.experiment, self.experiment.where
+        metric = scenario.metrics[experiment.metric]
+        return judge_together(comparisons, experiment.baseline, metric, experiment.margin, budget_of=scenario.budget_of)
+
+    def _comparisons(self, budgets: list[int], group: str = "", members: np.ndarray | None = None) -> list[Gaps]:
+        """Return the gaps of each method at each of some budgets, among all test examples or the members of a group."""
+        from tlcore.evaluation.family import Gaps
+        from tlcore.evaluation.gap import gap_table
         from tlcore.methods import METHODS
 
         experiment = self.experiment
-        scenario = experiment.where
-        metric = scenario.metrics[experiment.metric]
-        budgets = sorted(experiment.budgets) if among is None else sorted(among)
-        scores = {
-            (r.trial.method.label, r.trial.budget, r.trial.seed): r.result.examples[experiment.metric]
-            for r in self.records
-            if r.result and experiment.metric in r.result.examples  # without known answers nothing is scored
-        }
+        metric = experiment.where.metrics[experiment.metric]
+        some = slice(None) if members is None else members
         judged = [
             choice.label
             for choice in experiment.methods
             if choice.label != experiment.baseline and METHODS[choice.name].configure(choice.settings).transfers
         ]
-        rows = []
+        found = []
         for budget in budgets:
-            members = slice(None) if among is None else among[budget]
             for label in judged:
-                seeds = [
-                    seed
-                    for seed in experiment.seeds
-                    if {(label, budget, seed), (experiment.baseline, budget, seed)} <= scores.keys()
-                ]
-                if seeds:
+                mine, its = self._scores.get((label, budget), {}), self._scores.get((experiment.baseline, budget), {})
+                if seeds := [seed for seed in mine if seed in its]:
                     gaps = gap_table(
-                        [scores[label, budget, seed][members] for seed in seeds],
-                        [scores[experiment.baseline, budget, seed][members] for seed in seeds],
+                        [mine[seed][some] for seed in seeds],
+                        [its[seed][some] for seed in seeds],
                         higher_is_better=metric.higher_is_better,
                     )
-                    names = (label, budget, experiment.baseline, metric)
-                    verdict = judge(*names, gaps, experiment.margin, budget_of=scenario.budget_of)
-                    rows.append(asdict(verdict))
-        return rows
+                    found.append(Gaps(label, budget, tuple(seeds), gaps, group, apart=bool(group)))
+        return found
+
+    @cached_property
+    def _scores(self) -> dict[tuple[str, int], dict[int, np.ndarray]]:
+        """The scores of the test examples in the metric of the verdicts, by method and budget, then by seed."""
+        found: dict[tuple[str, int], dict[int, np.ndarray]] = {}
+        for record in self.records:
+            # Without known answers nothing is scored.
+            if record.result and self.experiment.metric in record.result.examples:
+                key = (record.trial.method.label, record.trial.budget)
+                found.setdefault(key, {})[record.trial.seed] = record.result.examples[self.experiment.metric]
+        return found
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
@@ -304,6 +313,14 @@ class Results:
                 truth, predicted = (examples[name][known].astype(int) for name in ("truth", "predicted"))
                 np.add.at(matrix, (truth, predicted), 1)
         return matrix
+
+
+def _table_of(verdicts: list[Verdict]) -> pd.DataFrame:
+    import pandas as pd
+
+    from tlcore.evaluation.verdict import Verdict
+
+    return pd.DataFrame([asdict(verdict) for verdict in verdicts], columns=[f.name for f in fields(Verdict)])
 
 
 def _mean_over_seeds(trials: pd.DataFrame, by: list[str], metric: str) -> pd.DataFrame:

@@ -26,7 +26,7 @@ def verdict(name: str) -> str:
 def sentences(verdicts: pd.DataFrame, experiment: Experiment) -> list[str]:
     """Say each verdict in one sentence, in the visitor's language."""
     scenario = SCENARIOS[experiment.scenario]
-    said = ["method", "budget", "baseline", "gap", "ci_low", "ci_high", "verdict", "seeds"]
+    said = ["method", "budget", "baseline", "gap", "ci_low", "ci_high", "verdict", "seeds", "equal", "comparisons"]
     rows: list[dict[str, Any]] = verdicts[said].to_dict("records")
     shared = {
         "metric": scenario.metrics[experiment.metric],

@@ -7,7 +7,7 @@ from math import sqrt
 import numpy as np
 
 from tlcore.concerns import Concern, named
-from tlcore.evaluation.verdict import CONFIDENCE
+from tlcore.evaluation.gap import CONFIDENCE
 
 DISAGREEMENT = 0.2
 """The share of test examples of which a method and its baseline are taken to be right on one alone."""
@@ -21,7 +21,7 @@ def smallest_gap(n: float, disagreement: float = DISAGREEMENT) -> float:
 
     On a test example the gap d is −1, 0 or 1, and other than 0 on a share q of them: Var d = q − g² for a mean gap g.
     With seeds that all agree, which is the best that seeds can do, the interval of a verdict
-    (`tlcore.evaluation.verdict.gap_interval`) is d̄ ± t·√(Var d / n) with t of n − 1 degrees of freedom. It leaves out 0
+    (`tlcore.evaluation.gap.gap_interval`) is d̄ ± t·√(Var d / n) with t of n − 1 degrees of freedom. It leaves out 0
     in half of the cases where g = t·√((q − g²) / n), that is ::
 
         g = t · √(q / (n + t²))

@@ -1,0 +1,47 @@
+"""How small a gap can be seen: before a run, and by how many more seeds after it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tlcore.evaluation.gap import estimate
+
+if TYPE_CHECKING:
+    from tlcore.evaluation.family import Member
+
+MOST_SEEDS = 100
+
+
+def more_seeds(member: Member, margin: float, level: float) -> int | None:
+    """Return how many more seeds would decide a comparison, if its gap and spreads stayed as they are.
+
+    Seeds lessen the part A of the variance of its gap (`tlcore.evaluation.gap.gap_interval`), by S/S′, and add to its
+    degrees of freedom; part B is the test examples' own and stays.
+
+    Parameters
+    ----------
+    member : Member
+    margin : float
+    level : float
+        What its p-value has to be below, for one comparison: `tlcore.evaluation.family.Joint.level`.
+
+    Returns
+    -------
+    int or None
+        None if even `MOST_SEEDS` seeds would not do: then it takes more test examples, or there is no gap.
+    """
+    now = member.estimate.seeds
+
+    def decides(seeds: int) -> bool:
+        (of_seeds, of_examples), (few, many) = member.parts, member.degrees
+        parts, degrees = (of_seeds * now / seeds, of_examples), (few + seeds - now, many)
+        then = estimate(member.spread, parts, degrees)
+        return min(then.p_value, then.within(margin)) < level
+
+    if now >= MOST_SEEDS or not decides(MOST_SEEDS):
+        return None
+    low, high = now, MOST_SEEDS  # undecided, decided: more seeds never lessen what is known
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if decides(middle) else (middle, high)
+    return high - now
