@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tlcore.evaluation.looks import levels, looks_from, seeds_at
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
     from tlcore.evaluation.family import Gaps
@@ -136,28 +140,110 @@ class Results:
 
         A pair of trials counts once both are done; a method with no such pair has no row, nor has one that takes
         nothing from the source: a verdict is about transfer. All rows are one family
-        (`tlcore.evaluation.verdict.judge_together`).
+        (`tlcore.evaluation.verdict.judge_together`). Of a run until decided each row is of the look that decided it, or
+        of the last one.
         """
-        return _table_of(self._judged)
+        if self.experiment.until == "decided":
+            return _table_of([*self._looked[0].values()])
+        metric = self.experiment.metric
+        return _table_of(self._verdicts_on(metric, self._comparisons(metric, sorted(self.experiment.budgets))))
+
+    @property
+    def open(self) -> list[tuple[str, int]]:
+        """Method and budget of the verdicts that the next look of a run until decided may decide; none after its last.
+
+        Of a run with a fixed number of seeds, those that would be open if it went on until decided: under its rule, by
+        which every look counts, a verdict that was won by a hair may be open again.
+        """
+        verdicts, look = self._looked
+        last = looks_from(len(self.experiment.seeds))[-1]
+        return [key for key, verdict in verdicts.items() if verdict.open and look < last]
+
+    def wanted(self) -> list[Trial]:
+        """Return the trials that the next look of a run until decided needs, in the order in which they should run.
+
+        Those of the open verdicts and of their baselines; none while trials of the present look are at work.
+        """
+        from tlcore.experiment import Trial
+
+        if self.experiment.until != "decided" or any(r.status in ("queued", "running") for r in self.records):
+            return []
+        first, there = self.experiment.seeds, {record.trial.key for record in self.records}
+        after = next((look for look in looks_from(len(first)) if look > self._looked[1]), 0)
+        of_open = {budget: [label for label, at in self.open if at == budget] for _, budget in self.open}
+        trials = [
+            Trial(self.experiment, choice, budget, seed)
+            for seed in seeds_at(first, after)
+            for budget in sorted(of_open)
+            for choice in sorted(self.experiment.methods, key=lambda choice: choice.label != self.experiment.baseline)
+            if choice.label == self.experiment.baseline or choice.label in of_open[budget]
+        ]
+        return [trial for trial in trials if trial.key not in there]
+
+    @cached_property
+    def _looked(self) -> tuple[dict[tuple[str, int], Verdict], int]:
+        """The verdicts as one look after the other left them, and how many seeds the last complete one had.
+
+        Every look is repeated from the trials, so that nothing about it needs to be kept: what it decided stays, and
+        what it left open is judged again with the seeds of the next.
+        """
+        metric, first = self.experiment.metric, self.experiment.seeds
+        baseline = self.experiment.baseline
+        looks = looks_from(len(first))
+        ended = {r.trial.key for r in self.records if r.status not in ("queued", "running")}
+        everything = self._comparisons(metric, sorted(self.experiment.budgets))
+        level = levels(looks, len(everything)) if everything else ()
+        verdicts: dict[tuple[str, int], Verdict] = {}
+        undecided, complete = {(one.method, one.budget) for one in everything}, 0
+        for number, look in enumerate(looks):
+            seeds = seeds_at(first, look)
+            needed = {
+                f"{label}/{budget}/{seed}" for one, budget in undecided for label in (one, baseline) for seed in seeds
+            }
+            if number and not needed <= ended:
+                break
+            here = [kept for one in everything if len((kept := one.at(seeds)).seeds)]
+            found = self._verdicts_on(
+                metric,
+                [one for one in here if (one.method, one.budget) in undecided],
+                level[number],
+                [one for one in here if (one.method, one.budget) not in undecided],
+            )
+            verdicts |= {(verdict.method, verdict.budget): verdict for verdict in found}
+            if not needed <= ended:
+                break
+            undecided, complete = {key for key in undecided if verdicts[key].open}, look
+            if not undecided:
+                break
+        return verdicts, complete
 
     @cached_property
     def group_verdicts(self) -> pd.DataFrame:
         """One row a group of test examples, method and budget: ``group``, ``members``, then as `verdicts`.
 
         What helps on average may harm some. The rows are a family of their own: of twenty in which nothing happens, one
-        that looks as if is not taken for a finding. A group of one is not judged.
+        that looks as if is not taken for a finding. A group of one is not judged. By `Scenario.group_metric`.
         """
+        metric = self.experiment.where.group_metric(self.experiment.metric)
         found = [
             comparison
             for budget, groups in self._groups.items()
             for group, members in groups.items()
             if members.sum() > 1
-            for comparison in self._comparisons([budget], group, members)
+            for comparison in self._comparisons(metric, [budget], group, members)
         ]
-        table = _table_of(self._verdicts_on(found))
+        table = _table_of(self._verdicts_on(metric, found))
         table.insert(0, "group", [comparison.among for comparison in found])
         table.insert(1, "members", [comparison.table.shape[1] for comparison in found])
         return table
+
+    @cached_property
+    def harmed(self) -> pd.DataFrame:
+        """The rows of `group_verdicts` that say negative transfer where the method's verdict as a whole does not."""
+        keys = ["method", "budget"]
+        whole = self.verdicts[self.verdicts["verdict"].str.contains("negative")]
+        rows = self.group_verdicts[self.group_verdicts["verdict"].str.contains("negative")]
+        return rows[~rows.set_index(keys).index.isin(whole.set_index(keys).index)]
 
     def by_group(self, metric: str) -> pd.DataFrame:
         """One row a method, budget and group of test examples: the metric's mean over seeds, as `summary`.
@@ -186,25 +272,33 @@ class Results:
                 groups[record.trial.budget] = scenario.groups(record.result.examples)
         return groups
 
-    @cached_property
-    def _judged(self) -> list[Verdict]:
-        return self._verdicts_on(self._comparisons(sorted(self.experiment.budgets)))
-
-    def _verdicts_on(self, comparisons: list[Gaps]) -> list[Verdict]:
-        from tlcore.evaluation.verdict import judge_together
+    def _verdicts_on(
+        self, metric: str, comparisons: list[Gaps], level: float | None = None, lenders: Sequence[Gaps] = ()
+    ) -> list[Verdict]:
+        from tlcore.evaluation.verdict import ALPHA, judge_together
 
         experiment, scenario = self.experiment, self.experiment.where
-        metric = scenario.metrics[experiment.metric]
-        return judge_together(comparisons, experiment.baseline, metric, experiment.margin, budget_of=scenario.budget_of)
+        return judge_together(
+            comparisons,
+            experiment.baseline,
+            scenario.metrics[metric],
+            experiment.margin,
+            budget_of=scenario.budget_of,
+            level=level or ALPHA,
+            lenders=lenders,
+        )
 
-    def _comparisons(self, budgets: list[int], group: str = "", members: np.ndarray | None = None) -> list[Gaps]:
+    def _comparisons(
+        self, metric: str, budgets: list[int], group: str = "", members: np.ndarray | None = None
+    ) -> list[Gaps]:
         """Return the gaps of each method at each of some budgets, among all test examples or the members of a group."""
         from tlcore.evaluation.family import Gaps
         from tlcore.evaluation.gap import gap_table
         from tlcore.methods import METHODS
 
         experiment = self.experiment
-        metric = experiment.where.metrics[experiment.metric]
+        higher_is_better = experiment.where.metrics[metric].higher_is_better
+        scores = self._scores(metric)
         some = slice(None) if members is None else members
         judged = [
             choice.label
@@ -214,25 +308,24 @@ class Results:
         found = []
         for budget in budgets:
             for label in judged:
-                mine, its = self._scores.get((label, budget), {}), self._scores.get((experiment.baseline, budget), {})
+                mine, its = scores.get((label, budget), {}), scores.get((experiment.baseline, budget), {})
                 if seeds := [seed for seed in mine if seed in its]:
                     gaps = gap_table(
                         [mine[seed][some] for seed in seeds],
                         [its[seed][some] for seed in seeds],
-                        higher_is_better=metric.higher_is_better,
+                        higher_is_better=higher_is_better,
                     )
                     found.append(Gaps(label, budget, tuple(seeds), gaps, group, apart=bool(group)))
         return found
 
-    @cached_property
-    def _scores(self) -> dict[tuple[str, int], dict[int, np.ndarray]]:
-        """The scores of the test examples in the metric of the verdicts, by method and budget, then by seed."""
+    def _scores(self, metric: str) -> dict[tuple[str, int], dict[int, np.ndarray]]:
+        """Return the scores of the test examples in a metric, by method and budget, then by seed."""
         found: dict[tuple[str, int], dict[int, np.ndarray]] = {}
         for record in self.records:
             # Without known answers nothing is scored.
-            if record.result and self.experiment.metric in record.result.examples:
+            if record.result and metric in record.result.examples:
                 key = (record.trial.method.label, record.trial.budget)
-                found.setdefault(key, {})[record.trial.seed] = record.result.examples[self.experiment.metric]
+                found.setdefault(key, {})[record.trial.seed] = record.result.examples[metric]
         return found
 
     @cached_property

@@ -14,7 +14,7 @@ errs about every third time. So
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import sqrt
 
@@ -58,6 +58,11 @@ class Gaps:
     table: np.ndarray
     among: str = ""
     apart: bool = False
+
+    def at(self, seeds: Sequence[int]) -> Gaps:
+        """Return the same with some seeds alone."""
+        rows = [row for row, seed in enumerate(self.seeds) if seed in seeds]
+        return replace(self, seeds=tuple(self.seeds[row] for row in rows), table=self.table[rows])
 
     @property
     def examples(self) -> Hashable:

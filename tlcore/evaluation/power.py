@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import sqrt
 from typing import TYPE_CHECKING
 
 from tlcore.evaluation.gap import estimate
@@ -10,6 +11,30 @@ if TYPE_CHECKING:
     from tlcore.evaluation.family import Member
 
 MOST_SEEDS = 100
+
+
+def chance(member: Member, margin: float, level: float, seeds: int) -> float:
+    """Return how likely a comparison is decided once it has so many seeds, by what is known now.
+
+    With v the variance of its gap d̄ now and v′ then, the gap then is normal around d̄ with variance v − v′. It is decided
+    if it is more than c·√v′ from 0, or less than m − c·√v′, where c is the critical value of the level.
+    """
+    from scipy.special import ndtr, ndtri
+
+    now = member.estimate
+    if now.seeds >= seeds:
+        return 0.0
+    of_seeds, of_examples = member.parts
+    before = of_seeds + of_examples
+    after = of_seeds * now.seeds / seeds + of_examples
+    moves, width = sqrt(max(before - after, 0.0)), -float(ndtri(level / 2)) * sqrt(after)
+    if moves == 0:
+        return float(abs(now.gap) > width or abs(now.gap) < margin - width)
+
+    def within(reach: float) -> float:
+        return float(ndtr((reach - now.gap) / moves) - ndtr((-reach - now.gap) / moves)) if reach > 0 else 0.0
+
+    return 1.0 - within(width) + within(min(width, margin - width))
 
 
 def more_seeds(member: Member, margin: float, level: float) -> int | None:

@@ -15,14 +15,17 @@ import numpy as np
 
 from tlcore.evaluation.family import Gaps, Joint, Loan, correlation, members
 from tlcore.evaluation.gap import CONFIDENCE, checked
+from tlcore.evaluation.looks import LOOKS
 from tlcore.evaluation.metrics import CLASSIFICATION, Metric
-from tlcore.evaluation.power import more_seeds
+from tlcore.evaluation.power import chance, more_seeds
 
 VERDICTS = ("helps", "helps a little", "no evidence", "negative transfer", "strongly negative transfer")
 MINIMUM_SEEDS = 3
 ALPHA = 0.05
 """How often, at most, a run in which nothing helps or harms may say of anything that it does."""
 MARGIN = 0.01
+FUTILE = 0.1
+"""Chance of a decision below which a run until decided spends no more seeds on a comparison."""
 
 BudgetOf = Literal["class", "user"]
 
@@ -56,6 +59,8 @@ class Verdict:
         What an adjusted p-value had to be below; less than 0.05 where a run looks more than once.
     note : str
         What is known of the spread between seeds from the other methods, in words.
+    chance : float
+        Of an open verdict, how likely it is decided with as many seeds as a run until decided takes at most.
     more_seeds : int or None
         Of an open verdict, how many more seeds would decide it if the gap stayed as it is; 0 if it is decided, None
         if no number up to `tlcore.evaluation.power.MOST_SEEDS` would.
@@ -80,12 +85,13 @@ class Verdict:
     equal: bool
     level: float
     note: str
+    chance: float
     more_seeds: int | None
 
     @property
     def open(self) -> bool:
-        """Whether more seeds could still say something: nothing was shown, neither a gap nor that there is none."""
-        return self.verdict == "no evidence" and not self.equal
+        """Whether nothing was shown, neither a gap nor that there is none, and more seeds may well do so."""
+        return self.verdict == "no evidence" and not self.equal and self.chance >= FUTILE
 
 
 def judge(
@@ -154,7 +160,7 @@ def judge_together(
     level : float
         α.
     lenders : sequence of Gaps
-        Others of the same run that are not judged here, and whose spread counts.
+        Others of the same run that were decided at an earlier look: they are not judged again, and their spread counts.
 
     Raises
     ------
@@ -199,13 +205,13 @@ def judge_together(
             "verdict": verdict,
             "seeds": estimate.seeds,
             "equal": equal,
-            "comparisons": len(family),
+            "comparisons": len(comparisons) + len(lenders),
         }
         worse, better = estimate.below(-margin), 1 - estimate.below(margin)
         verdicts.append(
             Verdict(
                 metric=known.name,
-                sentence=sentence(metric=known, margin=margin, budget_of=budget_of, **said),
+                sentence=sentence(metric=known, among=member.gaps.among, margin=margin, budget_of=budget_of, **said),
                 p_value=estimate.p_value,
                 p_adjusted=float(adjusted[0]),
                 p_worse=worse,
@@ -213,6 +219,7 @@ def judge_together(
                 p_better=better,
                 level=level,
                 note=borrowed(member.loan, estimate.seeds - 1),
+                chance=0.0 if decided else chance(member, margin, alone, LOOKS[-1]) if enough else 1.0,
                 more_seeds=0 if decided else more_seeds(member, margin, alone),
                 **said,
             )
@@ -278,6 +285,7 @@ PHRASES: dict[str, str] = {
     "interval": "{confidence} % interval {low} to {high}",
     "one seed": "1 seed",
     "seeds": "{seeds} seeds",
+    "of a group": "Of {group}: {sentence}",
     "of many": "would do if nothing else had been compared, and not among {comparisons} comparisons",
     "of looks": "would do at the only look, and not at one of several",
 }
@@ -305,6 +313,7 @@ def sentence(
     seeds: int,
     equal: bool = False,
     comparisons: int = 1,
+    among: str = "",
     margin: float = MARGIN,
     budget_of: BudgetOf = "class",
     translate: Callable[[str], str] = lambda text: text,
@@ -320,6 +329,8 @@ def sentence(
     ----------
     method, budget, baseline, metric, gap, ci_low, ci_high, verdict, seeds, equal, comparisons
         The fields of a `Verdict`, so a page can say a stored verdict again in the reader's language.
+    among : str
+        Whom it is about, if not about all test examples.
     margin, budget_of
         As in `judge`.
     translate : callable
@@ -375,7 +386,8 @@ def sentence(
         "minimum": MINIMUM_SEEDS,
         "why": translate(PHRASES["of many" if comparisons > 1 else "of looks"]).format(comparisons=comparisons),
     }
-    return translate(SENTENCES[_case(verdict, known, ci_low, ci_high, seeds, equal)]).format(**fields)
+    said = translate(SENTENCES[_case(verdict, known, ci_low, ci_high, seeds, equal)]).format(**fields)
+    return translate(PHRASES["of a group"]).format(group=among, sentence=said) if among else said
 
 
 def _case(verdict: str, metric: Metric, ci_low: float, ci_high: float, seeds: int, equal: bool) -> str:
