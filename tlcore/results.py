@@ -142,6 +142,38 @@ class Results:
         return pd.DataFrame(self._judged(), columns=[f.name for f in fields(Verdict)])
 
     @cached_property
+    def open(self) -> list[tuple[str, int]]:
+        """Method and budget of each verdict that is open after the last complete look."""
+        judged = [record for record in self.records if record.trial.seed in self._looked_at]
+        table = Results(self.experiment, judged).verdicts
+        margin = self.experiment.margin
+        equal = (table["ci_low"] >= -margin) & (table["ci_high"] <= margin)
+        undecided = table[(table["verdict"] == "no evidence") & ~equal]
+        return list(zip(undecided["method"], undecided["budget"], strict=True))
+
+    def wanted(self) -> list[Trial]:
+        """Return the trials of the next look that are not there, in their order; none where there is no next look."""
+        experiment, seeds = self.experiment, {record.trial.seed for record in self.records}
+        later = [look for look in experiment.looks if look > len(seeds)]
+        if not later or len(self._looked_at) < len(seeds):
+            return []
+        known = {record.trial.key for record in self.records}
+        pairs = {*self.open, *((experiment.baseline, budget) for _, budget in self.open)}
+        return [
+            trial
+            for trial in experiment.trials(later[0])
+            if (trial.method.label, trial.budget) in pairs and trial.key not in known
+        ]
+
+    @property
+    def _looked_at(self) -> set[int]:
+        """The seeds of the last look whose trials have all ended."""
+        experiment, there = self.experiment, {record.trial.seed for record in self.records}
+        waiting = {record.trial.seed for record in self.records if record.status not in ("done", "failed")}
+        looks = [{*experiment.seeds_up_to(look)} for look in experiment.looks]
+        return next((seeds for seeds in reversed(looks) if seeds <= there and not seeds & waiting), set())
+
+    @cached_property
     def group_verdicts(self) -> pd.DataFrame:
         """One row a group of test examples, method and budget: ``group``, ``members``, then as `verdicts`.
 
@@ -212,7 +244,7 @@ class Results:
             for label in judged:
                 seeds = [
                     seed
-                    for seed in experiment.seeds
+                    for seed in dict.fromkeys(r.trial.seed for r in self.records)
                     if {(label, budget, seed), (experiment.baseline, budget, seed)} <= scores.keys()
                 ]
                 if seeds:
