@@ -177,7 +177,7 @@ def decide(run_id: RunId) -> None:
     before = lab.undecided(run_id)
     lab.decide(run_id)
     about = "" if before.seconds is None else f", about {_time(before.seconds)} to the next look"
-    print(f"{len(before.verdicts)} open: {_of_budgets(before.verdicts)}; {len(before.trials)} trials{about}")
+    print(f"{len(before.verdicts)} open: {before.names}; {len(before.trials)} trials{about}")
     print(_standing(lab.read(run_id)))
 
 
@@ -362,14 +362,6 @@ def _standing(info: RunInfo) -> str:
 
 def _time(seconds: float) -> str:
     return f"{max(1, round(seconds))} s" if seconds < 90 else f"{round(seconds / 60)} min"
-
-
-def _of_budgets(verdicts: Iterable[tuple[str, int]]) -> str:
-    """Name verdicts, the budgets of a method together."""
-    budgets: dict[str, list[str]] = {}
-    for method, budget in verdicts:
-        budgets.setdefault(method, []).append(str(budget))
-    return ", ".join(f"{method} ({', '.join(of)})" for method, of in budgets.items())
 
 
 def _show_progress(info: RunInfo) -> None:

@@ -82,7 +82,7 @@ def undecided(run_id: str) -> Undecided:
 
     A trial takes as long as the run's own of that method and budget did, and as many are at work at once as were.
     """
-    return _undecided(_store(), run_id, results(run_id))
+    return _undecided(_store(), read(run_id), results(run_id))
 
 
 def decide(run_id: str) -> None:
@@ -104,7 +104,7 @@ def decide(run_id: str) -> None:
         raise SpecificationError(f"run: {run_id!r} was cancelled; resume it before its verdicts are decided.")
     if not now.open:
         raise SpecificationError(f"run: {run_id!r} has no open verdict, so that there is nothing to decide.")
-    further = _undecided(store, run_id, now).trials
+    further = _undecided(store, info, now).trials
     if not further:
         raise SpecificationError(
             f"run: {run_id!r} has had its last look, at {info.seeds} seeds; its verdicts stay open."
@@ -114,24 +114,25 @@ def decide(run_id: str) -> None:
     start_engine()
 
 
-def _undecided(store: Store, run_id: str, now: Results) -> Undecided:
+def _undecided(store: Store, info: RunInfo, now: Results) -> Undecided:
     from dataclasses import replace
 
     experiment = now.experiment.until_decided()
     then = replace(now, experiment=experiment)  # judged by the rule for several looks
-    open_ones = now.open and (then.open or now.open)
-    pairs = {*open_ones, *((experiment.baseline, budget) for _, budget in open_ones)}
-    known, each = {record.trial.key for record in now.records}, store.seconds([run_id])
-    usual, pace = sum(each.values()) / max(1, len(each)), store.pace(run_id)
+    verdicts = now.open and (then.open or now.open)
+    known, each = {record.trial.key for record in now.records}, store.seconds([info.id])
+    usual, pace = sum(each.values()) / max(1, len(each)), store.pace(info.id)
 
     def seconds(trials: Sequence[Trial]) -> float | None:
         return sum(each.get((trial.method.label, trial.budget), usual) for trial in trials) * pace if each else None
 
     lacking = [trial for trial in experiment.trials() if trial.key not in known]  # of fewer seeds than a look needs
-    further = (lacking or then.wanted()) if open_ones else []
+    further = (lacking or then.wanted()) if verdicts else []
     most = [trial for trial in experiment.trials(experiment.looks[-1]) if trial.key not in known]
-    at_most = seconds([trial for trial in most if (trial.method.label, trial.budget) in pairs])
-    return Undecided(open_ones, further, seconds(further), at_most)
+    if info.ended or info.look[0] > 1:  # before that all may be open
+        pairs = {*verdicts, *((experiment.baseline, budget) for _, budget in verdicts)}
+        most = [trial for trial in most if (trial.method.label, trial.budget) in pairs]
+    return Undecided(verdicts, further, seconds(further), seconds(most))
 
 
 def delete(run_id: str) -> None:

@@ -81,10 +81,22 @@ class Undecided:
     trials : list of Trial
         Those that the next look at the verdicts needs; none after the last one, or while those of this one run.
     seconds, most_seconds : float or None
-        Forecasts from the run's own trials: for the next look, and for all looks if none decides a verdict.
+        Forecasts from the run's own trials: for the next look, and for all further ones if none decides a verdict.
     """
 
     verdicts: list[tuple[str, int]]
     trials: list[Trial]
     seconds: float | None
     most_seconds: float | None
+
+    @property
+    def names(self) -> str:
+        """The verdicts as a person reads them, the budgets of a method together.
+
+        >>> Undecided([("coral", 5), ("l2_sp", 5), ("coral", 20)], [], None, None).names
+        'coral (5, 20), l2_sp (5)'
+        """
+        budgets: dict[str, list[str]] = {}
+        for method, budget in self.verdicts:
+            budgets.setdefault(method, []).append(str(budget))
+        return ", ".join(f"{method} ({', '.join(of)})" for method, of in budgets.items())
