@@ -98,7 +98,8 @@ def run(
     _print_left_out(asked, experiment)
     progress = _show_progress if sys.stderr.isatty() else None
     if progress and (seconds := lab.forecast(experiment)):
-        print(f"{len(experiment.trials())} trials, about {max(1, round(seconds / 60))} min", file=sys.stderr)
+        most = f"; up to {experiment.most_trials()} if verdicts stay open" if experiment.until == "decided" else ""
+        print(f"{len(experiment.trials())} trials, about {_time(seconds)}{most}", file=sys.stderr)
     run_id = lab.submit(experiment, workers)
     if experiment.where.own and not as_json:
         _print_data(experiment)
@@ -165,6 +166,18 @@ def resume(run_id: RunId) -> None:
     from tlcore import lab
 
     lab.resume(run_id)
+    print(_standing(lab.read(run_id)))
+
+
+@app.command()
+def decide(run_id: RunId) -> None:
+    """Give the methods of a run whose verdict is open further seeds until it is decided, in the background."""
+    from tlcore import lab
+
+    before = lab.undecided(run_id)
+    lab.decide(run_id)
+    about = "" if before.seconds is None else f", about {_time(before.seconds)} to the next look"
+    print(f"{len(before.verdicts)} open: {before.names}; {len(before.trials)} trials{about}")
     print(_standing(lab.read(run_id)))
 
 
@@ -347,9 +360,14 @@ def _standing(info: RunInfo) -> str:
     return f"{info.status} ({counts})"
 
 
+def _time(seconds: float) -> str:
+    return f"{max(1, round(seconds))} s" if seconds < 90 else f"{round(seconds / 60)} min"
+
+
 def _show_progress(info: RunInfo) -> None:
+    look = "look {} of {}, ".format(*info.look) if info.experiment.until == "decided" else ""
     left = f", {info.seconds_left:.0f} s left" if info.seconds_left else ""
-    print(f"\r\033[K{info.id}: {_standing(info)}{left}", end="", file=sys.stderr, flush=True)
+    print(f"\r\033[K{info.id}: {look}{_standing(info)}{left}", end="", file=sys.stderr, flush=True)
 
 
 def _print_run(info: RunInfo, results: Results, as_json: bool) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from tlcore.errors import SpecificationError, first_line, one_of
+from tlcore.evaluation.looks import LOOKS
 from tlcore.methods.base import Setting
 from tlcore.scenarios.base import PRETRAINING
 from tlcore.written import left_open, specification
@@ -89,7 +91,14 @@ class Experiment(BaseModel):
         default_factory=lambda: [5], min_length=1, description="Labelled target examples per class."
     )
     seeds: Annotated[list[int], BeforeValidator(_seeds)] = Field(
-        default_factory=lambda: [0, 1, 2], min_length=1, description="5 means five seeds, 0 to 4."
+        default_factory=lambda: [0, 1, 2],
+        min_length=1,
+        description="5 means five seeds, 0 to 4; until decided, those of the first look at the verdicts.",
+    )
+    until: Literal["seeds", "decided"] = Field(
+        "seeds",
+        description="seeds: each method gets these seeds and no more; decided: after them, and then at "
+        f"{', '.join(map(str, LOOKS[1:-1]))} and {LOOKS[-1]} seeds, methods whose verdict is open get further ones.",
     )
     lambda_: float | None = Field(
         None, alias="lambda", ge=0, description="Weight of R(θ); empty: each method's own default."
@@ -162,6 +171,11 @@ class Experiment(BaseModel):
                 raise SpecificationError(f"{field}: {values} repeats a value; name each once.")
         if min(self.seeds) < 0 or max(self.seeds) >= 2**31:
             raise SpecificationError(f"seeds: {self.seeds} is out of range. Allowed: 0 to {2**31 - 1}.")
+        if self.until == "decided" and not LOOKS[0] <= len(self.seeds) <= LOOKS[-1]:
+            raise SpecificationError(
+                f"seeds: {len(self.seeds)} is out of range where a run goes on until decided. "
+                f"Allowed: {LOOKS[0]} to {LOOKS[-1]} for the first look; further ones come as they are needed."
+            )
         if self.device == "cuda":
             import torch
 
@@ -308,19 +322,55 @@ class Experiment(BaseModel):
         """What the verdicts compare with: from scratch, or with no target label the untouched source model."""
         return self.where.baseline if self.setting == "inductive" else "source_only"
 
-    def trials(self) -> list[Trial]:
+    def trials(self, seeds: int | None = None) -> list[Trial]:
         """Return one trial for each method, budget and seed, in the order in which they should run.
 
         The baseline comes first, and within it the smallest budget: a person sees a result within seconds,
         and a run that is cancelled early has whole pairs to compare.
+
+        Parameters
+        ----------
+        seeds : int, optional
+            How many, at a later look of a run until decided (`seeds_up_to`); None: those of the specification.
         """
         methods = sorted(self.methods, key=lambda choice: choice.label != self.baseline)
         return [
             Trial(self, choice, budget, seed)
-            for seed in self.seeds
+            for seed in (self.seeds if seeds is None else self.seeds_up_to(seeds))
             for budget in sorted(self.budgets)
             for choice in methods
         ]
+
+    @property
+    def looks(self) -> tuple[int, ...]:
+        """How many seeds there are at each look at the verdicts: those asked for, then as many as `LOOKS` says."""
+        first = len(self.seeds)
+        return (first, *(look for look in LOOKS if look > first and self.until == "decided"))
+
+    def seeds_up_to(self, number: int) -> list[int]:
+        """Return so many seeds: those asked for, then the smallest numbers that are not among them.
+
+        >>> Experiment(methods="coral", seeds=[0, 2, 7]).seeds_up_to(5)
+        [0, 2, 7, 1, 3]
+        """
+        further = (seed for seed in count() if seed not in self.seeds)
+        return [*self.seeds, *islice(further, max(0, number - len(self.seeds)))]
+
+    def most_trials(self) -> int:
+        """Return how many trials there are if no verdict is decided before the last look."""
+        from tlcore.methods import METHODS
+
+        open_to_the_end = [
+            choice
+            for choice in self.methods
+            if choice.label == self.baseline or METHODS[choice.name].configure(choice.settings).transfers
+        ]
+        further = (self.looks[-1] - len(self.seeds)) * len(self.budgets) * len(open_to_the_end)
+        return len(self.trials()) + further
+
+    def until_decided(self) -> Experiment:
+        """Return the same experiment going on until its verdicts are decided, with as many seeds as a look needs."""
+        return self.model_copy(update={"until": "decided", "seeds": self.seeds_up_to(LOOKS[0])})
 
     @classmethod
     def build(cls, fields: dict[str, Any]) -> Experiment:

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tlcore.evaluation.looks import levels, looks_from, seeds_at
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -148,37 +146,33 @@ class Results:
         metric = self.experiment.metric
         return _table_of(self._verdicts_on(metric, self._comparisons(metric, sorted(self.experiment.budgets))))
 
-    @property
+    @cached_property
     def open(self) -> list[tuple[str, int]]:
         """Method and budget of the verdicts that the next look of a run until decided may decide; none after its last.
 
-        Of a run with a fixed number of seeds, those that would be open if it went on until decided: under its rule, by
-        which every look counts, a verdict that was won by a hair may be open again.
+        Of a run with a fixed number of seeds, those that would be open if it went on until decided: under the rule of
+        such a run, in which every look counts, a verdict that was won by a hair may be open again.
         """
         verdicts, look = self._looked
-        last = looks_from(len(self.experiment.seeds))[-1]
-        return [key for key, verdict in verdicts.items() if verdict.open and look < last]
+        return [key for key, verdict in verdicts.items() if verdict.open and look < self._rule.looks[-1]]
 
     def wanted(self) -> list[Trial]:
         """Return the trials that the next look of a run until decided needs, in the order in which they should run.
 
         Those of the open verdicts and of their baselines; none while trials of the present look are at work.
         """
-        from tlcore.experiment import Trial
-
-        if self.experiment.until != "decided" or any(r.status in ("queued", "running") for r in self.records):
+        if not self.open or any(record.status in ("queued", "running") for record in self.records):
             return []
-        first, there = self.experiment.seeds, {record.trial.key for record in self.records}
-        after = next((look for look in looks_from(len(first)) if look > self._looked[1]), 0)
-        of_open = {budget: [label for label, at in self.open if at == budget] for _, budget in self.open}
-        trials = [
-            Trial(self.experiment, choice, budget, seed)
-            for seed in seeds_at(first, after)
-            for budget in sorted(of_open)
-            for choice in sorted(self.experiment.methods, key=lambda choice: choice.label != self.experiment.baseline)
-            if choice.label == self.experiment.baseline or choice.label in of_open[budget]
-        ]
-        return [trial for trial in trials if trial.key not in there]
+        known = {record.trial.key for record in self.records}
+        pairs = {*self.open, *((self.experiment.baseline, budget) for _, budget in self.open)}
+        after = next(look for look in self._rule.looks if look > self._looked[1])
+        trials = self._rule.trials(after)
+        return [t for t in trials if (t.method.label, t.budget) in pairs and t.key not in known]
+
+    @cached_property
+    def _rule(self) -> Experiment:
+        """The experiment as it is, or as it would be, until decided."""
+        return self.experiment if self.experiment.until == "decided" else self.experiment.until_decided()
 
     @cached_property
     def _looked(self) -> tuple[dict[tuple[str, int], Verdict], int]:
@@ -187,34 +181,36 @@ class Results:
         Every look is repeated from the trials, so that nothing about it needs to be kept: what it decided stays, and
         what it left open is judged again with the seeds of the next.
         """
-        metric, first = self.experiment.metric, self.experiment.seeds
-        baseline = self.experiment.baseline
-        looks = looks_from(len(first))
-        ended = {r.trial.key for r in self.records if r.status not in ("queued", "running")}
+        from tlcore.evaluation.looks import levels
+
+        metric, baseline, looks = self.experiment.metric, self.experiment.baseline, self._rule.looks
+        ended = {
+            (record.trial.method.label, record.trial.budget, record.trial.seed)
+            for record in self.records
+            if record.status in ("done", "failed")
+        }
         everything = self._comparisons(metric, sorted(self.experiment.budgets))
-        level = levels(looks, len(everything)) if everything else ()
-        verdicts: dict[tuple[str, int], Verdict] = {}
         undecided, complete = {(one.method, one.budget) for one in everything}, 0
+        verdicts: dict[tuple[str, int], Verdict] = {}
         for number, look in enumerate(looks):
-            seeds = seeds_at(first, look)
-            needed = {
-                f"{label}/{budget}/{seed}" for one, budget in undecided for label in (one, baseline) for seed in seeds
-            }
-            if number and not needed <= ended:
+            if not undecided:
                 break
-            here = [kept for one in everything if len((kept := one.at(seeds)).seeds)]
+            seeds = self._rule.seeds_up_to(look)
+            pairs = {(label, budget) for one, budget in undecided for label in (one, baseline)}
+            all_there = {(*pair, seed) for pair in pairs for seed in seeds} <= ended
+            if number and not all_there:
+                break
+            here = [part for one in everything if (part := one.at(seeds)).seeds]
             found = self._verdicts_on(
                 metric,
                 [one for one in here if (one.method, one.budget) in undecided],
-                level[number],
+                levels(looks, len(everything))[number],
                 [one for one in here if (one.method, one.budget) not in undecided],
             )
             verdicts |= {(verdict.method, verdict.budget): verdict for verdict in found}
-            if not needed <= ended:
+            if not all_there:
                 break
-            undecided, complete = {key for key in undecided if verdicts[key].open}, look
-            if not undecided:
-                break
+            undecided, complete = {key for key in undecided if key in verdicts and verdicts[key].open}, look
         return verdicts, complete
 
     @cached_property

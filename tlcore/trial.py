@@ -325,7 +325,9 @@ def _held_out_scores(
             for name, candidate in candidates.items()
         }
 
-    of_experiment = experiment.model_dump(exclude={"name", "description", "methods", "budgets", "seeds", "margin"})
+    of_experiment = experiment.model_dump(
+        exclude={"name", "description", "methods", "budgets", "seeds", "until", "margin"}
+    )
     parts = ("choice", repr(scenario), of_experiment, [*candidates], given.trial.budget, given.trial.seed)
     found = kept(parts, scores)
     return {name: float(found[name]) for name in candidates}

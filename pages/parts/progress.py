@@ -3,9 +3,9 @@
 import streamlit as st
 
 from pages.parts import words
-from pages.parts.language import _
+from pages.parts.language import _, ngettext
 from tlcore import lab
-from tlcore.lab import RunInfo
+from tlcore.lab import RunInfo, Undecided
 from tlcore.scenarios import SCENARIOS
 
 
@@ -18,8 +18,13 @@ def results_so_far(run: RunInfo) -> None:
         text += " · " + _("{n} failed").format(n=run.counts["failed"])
     if run.seconds_left and not run.ended:
         text += " · " + _("about {time} left").format(time=words.duration(run.seconds_left))
+    undecided = lab.undecided(run.id) if run.experiment.until == "decided" else None
+    if undecided and undecided.most_seconds and run.seconds_left and not run.ended:
+        text += " · " + _("at most {time} more").format(time=words.duration(undecided.most_seconds))
     st.markdown(words.status(run.status) + (" · " + _("stopping") if run.stopping else ""))
     st.progress(min(1.0, (ended + run.at_work) / total) if total else 0.0, text=text)
+    if undecided:
+        st.caption(_look(run, undecided))
     if run.error:
         st.warning(run.error)
     if not run.counts.get("done"):
@@ -46,3 +51,34 @@ def results_so_far(run: RunInfo) -> None:
         width="stretch",
         height="content",
     )
+
+
+def _look(run: RunInfo, undecided: Undecided) -> str:
+    """Say which look at the verdicts it is, and what the one before left open."""
+    number, of = run.look
+    said = _("Look {number} of {of}").format(number=number, of=of)
+    if not undecided.verdicts:
+        return said if not run.ended else said + ": " + _("every verdict is decided")
+    n = len(undecided.verdicts)
+    return f"{said}: {ngettext('{n} verdict open', '{n} verdicts open', n).format(n=n)}: {undecided.names}"
+
+
+def decide_what_is_open(run: RunInfo) -> None:
+    """Offer further seeds for what a run that has ended left open, and say what that means."""
+    undecided = lab.undecided(run.id) if run.ended else None
+    if undecided is None or not undecided.trials:
+        return
+    n = len(undecided.verdicts)
+    label = ngettext("Decide the open one", "Decide the {n} open ones", n).format(n=n)
+    if undecided.seconds is not None:
+        label = _("{what}, about {time}").format(what=label, time=words.duration(undecided.seconds))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button(label, icon=":material/balance:", key="decide", help=undecided.names):
+            lab.decide(run.id)
+            st.rerun()
+        st.caption(
+            _(
+                "They get further seeds, up to {n}, until they are clear. Whoever looks several times is more easily "
+                "taken in by luck: each look then asks for more, also the one at what is there now."
+            ).format(n=run.experiment.until_decided().looks[-1])
+        )

@@ -16,7 +16,7 @@ from pages.parts.evidence import (
     warnings,
 )
 from pages.parts.language import _
-from pages.parts.progress import results_so_far
+from pages.parts.progress import decide_what_is_open, results_so_far
 from tlcore import lab
 from tlcore.errors import SpecificationError
 
@@ -69,6 +69,7 @@ if chosen is not None:
     if not blind:
         warnings(results)
         verdict_table(results)
+        decide_what_is_open(run)
         charts(results)
     budget = choose_budget(results)
     if not blind:

@@ -8,10 +8,11 @@ from pages.parts import files, words
 from pages.parts.concerns import concerns, concerns_of_run
 from pages.parts.fields import changed
 from pages.parts.language import _, ngettext
-from pages.parts.progress import results_so_far
+from pages.parts.progress import decide_what_is_open, results_so_far
 from pages.parts.thumbnails import thumbnail
 from tlcore import lab
 from tlcore.errors import SpecificationError, one_of
+from tlcore.evaluation.looks import LOOKS
 from tlcore.experiment import Experiment, applicable, presets
 from tlcore.methods import METHODS
 from tlcore.report import pictures
@@ -43,13 +44,15 @@ def watch(run_id: str) -> None:
                 icon=":material/compare_arrows:",
                 query_params={"run": run_id},
             )
-            unfinished = len(run.experiment.trials()) - run.counts.get("done", 0)
+            unfinished = run.status == "cancelled" or sum(run.counts.values()) > run.counts.get("done", 0)
             if unfinished and st.button(_("Run what is missing"), icon=":material/replay:", key="resume"):
                 lab.resume(run_id)
                 st.rerun()
         if st.button(_("New run"), icon=":material/add:", type="tertiary", key="new"):
             st.query_params.clear()
             st.rerun()
+
+    decide_what_is_open(run)
 
     # The clock of a fragment starts when it is first drawn. If drawing takes longer than its interval, the first tick
     # interrupts the page's own run, which then never ends, and its buttons stay dead. So load what is slow before.
@@ -217,14 +220,27 @@ def form(preset: Experiment, wanted: str) -> dict[str, Any] | None:
                 ),
                 key="budgets",
             )
-        fields["seeds"] = st.number_input(
-            _("Seeds"),
-            1,
-            100,
-            len(preset.seeds),
-            help=_("How often everything is repeated with other labelled examples. A verdict needs at least three."),
-            key="seeds",
-        )
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            fields["seeds"] = st.number_input(
+                _("Seeds"),
+                1,
+                100,
+                len(preset.seeds),
+                help=_(
+                    "How often everything is repeated with other labelled examples. A verdict needs at least three."
+                ),
+                key="seeds",
+            )
+            decided = st.toggle(
+                _("Until decided"),
+                preset.until == "decided",
+                help=_(
+                    "Methods whose verdict is open after these seeds get further ones, up to {n}, together with the "
+                    "baseline; those that are decided get none. Each look at the verdicts asks for a little more."
+                ).format(n=LOOKS[-1]),
+                key="until",
+            )
+            fields["until"] = "decided" if decided else "seeds"
     refused: dict[str, str] = {}
     readable = files.look_over(scenario.own, fields) if scenario.own else True
     given = [fields[which] == PRETRAINING or "path" in fields[which] for which in ("source", "target")]
@@ -308,9 +324,11 @@ def new_run(preset_name: str, scenario: str | None) -> None:
             trials = len(experiment.trials())
             cost = ngettext("{n} trial", "{n} trials", trials).format(n=trials)
             seconds = lab.forecast(experiment)
-            st.caption(
-                cost if seconds is None else _("{cost}, about {time}").format(cost=cost, time=words.duration(seconds))
-            )
+            if seconds is not None:
+                cost = _("{cost}, about {time}").format(cost=cost, time=words.duration(seconds))
+            if experiment.until == "decided":
+                cost = _("{cost}; up to {n} if verdicts stay open").format(cost=cost, n=experiment.most_trials())
+            st.caption(cost)
     if start and experiment is not None:
         try:
             run_id = lab.submit(experiment)

@@ -6,11 +6,14 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tlcore import lab
 from tlcore.experiment import Experiment
+from tlcore.lab.store import Store
 from tlcore.methods import METHODS
+from tlcore.results import TrialResult
 
 ODD_METHODS = "tests.lab.odd_methods"
 collect_ignore = ["odd_methods.py"]  # importing it, as the search for doctests would, makes its methods known to all
@@ -50,6 +53,18 @@ def engine(home):
     return lab.engine_status()
 
 
+@pytest.fixture
+def url(tmp_path):
+    """The URL of a store of its own."""
+    return f"sqlite:///{tmp_path / 'runs.sqlite'}"
+
+
+@pytest.fixture
+def store(url):
+    """A store of its own."""
+    return Store(url)
+
+
 @contextmanager
 def environment(settings, without=()):
     """Set environment variables for a while."""
@@ -76,3 +91,15 @@ def until(condition, seconds):
 def tiny(methods="from_scratch,broken", **fields):
     """An experiment that takes next to no time."""
     return Experiment(**{"methods": methods, "budgets": [1], "seeds": 1, "epochs": 1, **fields})
+
+
+def result(value=0.5):
+    """What a trial left behind."""
+    examples = {"accuracy": np.array([1.0, 0.0]), "truth": np.array([3, 4]), "predicted": np.array([3, 5])}
+    curves = [{"epoch": 0, "task_loss": value, "validation_loss": float("nan")}]
+    return TrialResult({"accuracy": value, "recall_9": float("nan"), "seconds": np.float32(0.25)}, curves, examples)
+
+
+def claims(store, run_id):
+    """Claim all trials of a run that are queued."""
+    return [store.claim(trial_id) for trial_id in store.queued(run_id)]

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import sqlalchemy as sa
 from tests.lab.conftest import environment, tiny, until
 from tlcore import lab
 from tlcore.errors import SpecificationError
+from tlcore.evaluation.looks import LOOKS
 from tlcore.experiment import Experiment, Trial
 from tlcore.lab.schema import TRIALS
 
@@ -218,6 +220,112 @@ def test_the_facade_and_the_command_line_are_there_without_torch():
         "import sys, tlcore.lab, tlcore.__main__; assert not {'torch', 'distributed', 'sqlalchemy'} & {*sys.modules}"
     )
     assert subprocess.run([sys.executable, "-c", check], cwd=REPOSITORY, check=False).returncode == 0
+
+
+def open_at_first(methods="from_scratch,source_only,frozen", **fields):
+    """An experiment of which three seeds show that frozen helps, and not whether source_only does."""
+    return tiny(methods, **{"seeds": 3, **fields})
+
+
+def seeds_of(run_id):
+    """How many seeds each method has, none of them twice."""
+    trials = [record.trial for record in lab.results(run_id).records]
+    assert len({trial.key for trial in trials}) == len(trials)
+    return Counter(trial.method.name for trial in trials)
+
+
+def decided_as_it_should(run_id, clear="frozen"):
+    """Whether only what was open and its baseline have more than the first seeds, up to a look that leaves no more."""
+    info, seeds = lab.read(run_id), seeds_of(run_id)
+    return (
+        (info.status, info.counts["done"]) == ("done", sum(seeds.values()))
+        and not lab.results(run_id).wanted()
+        and seeds[clear] == 3
+        and seeds["source_only"] == seeds["from_scratch"] == info.seeds
+        and info.seeds in LOOKS[1:]
+    )
+
+
+def test_a_run_until_decided_goes_on_with_what_is_open_and_ends(engine):
+    looks = []
+    run_id = lab.submit(open_at_first(until="decided"))
+
+    lab.wait(run_id, on_change=lambda info: looks.append(info.look))
+
+    assert decided_as_it_should(run_id)
+    assert looks[0] == (1, 5)
+    assert looks == sorted(looks)
+    assert looks[-1] > (1, 5)
+    again = lab.run(lab.read(run_id).experiment)
+    assert [record.trial.key for record in again.records] == [r.trial.key for r in lab.results(run_id).records]
+
+
+@pytest.fixture
+def pondering(engine, home):
+    """A run whose trials have ended, and whose verdicts somebody looks at for as long as the file is there."""
+    file = home / "ponder"
+    file.touch()
+    run_id = lab.submit(open_at_first("from_scratch,source_only,pensive", until="decided"))
+    until(lambda: lab.read(run_id).counts["done"] == 9, 30)
+    assert lab.read(run_id).status == "running"
+    yield run_id, file
+    file.unlink(missing_ok=True)
+
+
+def test_an_engine_killed_while_it_looks_leaves_the_look_to_the_next_one(engine, pondering):
+    run_id, file = pondering
+    os.kill(lab.engine_status()["pid"], signal.SIGKILL)
+    until(lambda: not lab.engine_status()["running"], 20)
+    file.unlink()
+
+    lab.wait(run_id)
+
+    assert decided_as_it_should(run_id, clear="pensive")
+
+
+def test_cancel_ends_a_run_while_its_verdicts_are_looked_at(engine, pondering):
+    run_id, file = pondering
+
+    lab.cancel(run_id)
+
+    assert lab.read(run_id).status == "cancelled"
+    with pytest.raises(SpecificationError, match="was cancelled; resume it"):
+        lab.decide(run_id)
+    file.unlink()
+    lab.resume(run_id)
+    lab.wait(run_id)
+    assert decided_as_it_should(run_id, clear="pensive")
+
+
+def test_a_finished_run_goes_on_when_a_person_asks_until_there_is_nothing_to_decide(engine):
+    run_id = lab.submit(open_at_first())
+    lab.wait(run_id)
+    before = lab.undecided(run_id)
+    assert before.verdicts == [("source_only", 1)]
+    wanted = [(seed, method) for seed in (3, 4) for method in ("from_scratch", "source_only")]
+    assert [(trial.seed, trial.method.name) for trial in before.trials] == wanted
+    assert 0 < before.seconds < before.most_seconds
+
+    lab.decide(run_id)
+    with pytest.raises(SpecificationError, match="is at work"):
+        lab.decide(run_id)
+
+    lab.wait(run_id)
+    assert decided_as_it_should(run_id)
+    assert lab.read(run_id).experiment.until == "decided"
+    with pytest.raises(SpecificationError, match=r"has no open verdict|has had its last look"):
+        lab.decide(run_id)
+
+
+def test_a_run_of_fewer_seeds_than_a_look_needs_gets_these_first(engine):
+    run_id = lab.submit(open_at_first(seeds=[7]))
+    lab.wait(run_id)
+
+    lab.decide(run_id)
+
+    lab.wait(run_id)
+    assert decided_as_it_should(run_id)
+    assert lab.read(run_id).experiment.seeds == [7, 0, 1]
 
 
 @pytest.fixture

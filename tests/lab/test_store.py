@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from tests.lab.conftest import tiny
+from tests.lab.conftest import claims, result, tiny
 from tlcore.concerns import Concern
 from tlcore.errors import SpecificationError
 from tlcore.lab import schema
@@ -22,28 +22,8 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def url(tmp_path):
-    return f"sqlite:///{tmp_path / 'runs.sqlite'}"
-
-
-@pytest.fixture
-def store(url):
-    return Store(url)
-
-
-@pytest.fixture
 def database(url, store):
     return sa.create_engine(url)
-
-
-def result(value=0.5):
-    examples = {"accuracy": np.array([1.0, 0.0]), "truth": np.array([3, 4]), "predicted": np.array([3, 5])}
-    curves = [{"epoch": 0, "task_loss": value, "validation_loss": float("nan")}]
-    return TrialResult({"accuracy": value, "recall_9": float("nan"), "seconds": np.float32(0.25)}, curves, examples)
-
-
-def claims(store, run_id):
-    return [store.claim(trial_id) for trial_id in store.queued(run_id)]
 
 
 def test_a_new_run_is_queued_and_reads_back_as_it_was_asked_for(store):
@@ -318,10 +298,9 @@ def test_results_of_an_unfinished_run_are_tables_too(store):
 WRITER = """
 import sys
 import tests.lab.odd_methods
-from tests.lab.conftest import tiny
+from tests.lab.conftest import result, tiny
 from tlcore.lab.store import Store
 store = Store(sys.argv[1])
-from tests.lab.test_store import result
 mine = store.add(tiny(seeds=5))
 for trial_id in [*store.queued(mine), *store.queued(sys.argv[2])]:
     claim = store.claim(trial_id)

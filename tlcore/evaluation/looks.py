@@ -6,9 +6,7 @@ errs in more than 5 % of runs, so each look has a level of its own, less than 5 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
-from itertools import count, islice
 from math import e, log, sqrt
 
 import numpy as np
@@ -16,17 +14,6 @@ import numpy as np
 LOOKS = (3, 5, 8, 12, 20)
 """Seeds at which a run until decided looks at its verdicts."""
 GRID, WIDEST = 2001, 8.0
-
-
-def looks_from(first: int) -> tuple[int, ...]:
-    """Return the looks of a run that begins with so many seeds: that, and what is larger in `LOOKS`."""
-    return (first, *(look for look in LOOKS if look > first))
-
-
-def seeds_at(first: Sequence[int], number: int) -> list[int]:
-    """Return the seeds of a look: the first ones, and then the smallest that are not among them."""
-    fresh = (seed for seed in count() if seed not in first)
-    return [*first, *islice(fresh, max(0, number - len(first)))]
 
 
 def spent(share: float, alpha: float) -> float:

@@ -16,8 +16,8 @@ MOST_SEEDS = 100
 def chance(member: Member, margin: float, level: float, seeds: int) -> float:
     """Return how likely a comparison is decided once it has so many seeds, by what is known now.
 
-    With v the variance of its gap d̄ now and v′ then, the gap then is normal around d̄ with variance v − v′. It is decided
-    if it is more than c·√v′ from 0, or less than m − c·√v′, where c is the critical value of the level.
+    With v the variance of its gap d̄ now and v′ then, the gap then is normal around d̄ with variance v − v′. It is
+    decided if it is more than c·√v′ from 0, or less than m − c·√v′, where c is the critical value of the level.
     """
     from scipy.special import ndtr, ndtri
 

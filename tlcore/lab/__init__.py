@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tlcore.artefacts import home
-from tlcore.lab.runs import RunInfo
+from tlcore.lab.runs import RunInfo, Undecided
 
 if TYPE_CHECKING:
     from tlcore.experiment import Experiment, Trial
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from tlcore.results import Explanation, FeatureMap, Results
 
 __all__ = [
-    "RunInfo", "cancel", "delete", "engine_status", "explain", "export", "feature_map", "forecast", "home", "list_runs",
-    "read", "rename", "results", "resume", "run", "save", "start_engine", "stop_engine", "store_url", "submit", "wait",
+    "RunInfo", "Undecided", "cancel", "decide", "delete", "engine_status", "explain", "export", "feature_map",
+    "forecast", "home", "list_runs", "read", "rename", "results", "resume", "run", "save", "start_engine",
+    "stop_engine", "store_url", "submit", "undecided", "wait",
 ]  # fmt: skip
 
 
@@ -74,6 +75,64 @@ def resume(run_id: str) -> None:
     _store().resume(run_id)
     if not read(run_id).ended:
         start_engine()
+
+
+def undecided(run_id: str) -> Undecided:
+    """Return which verdicts of a run are open, and what it would take to decide them.
+
+    A trial takes as long as the run's own of that method and budget did, and as many are at work at once as were.
+    """
+    return _undecided(_store(), read(run_id), results(run_id))
+
+
+def decide(run_id: str) -> None:
+    """Let a run that has ended go on until its verdicts are decided, and queue the trials of its next look.
+
+    Its specification says so from now on, and the rule for several looks holds for all of them, the first included.
+
+    Raises
+    ------
+    SpecificationError
+        If it is at work or was cancelled, no verdict of it is open, or it has had its last look.
+    """
+    from tlcore.errors import SpecificationError
+
+    store, info, now = _store(), read(run_id), results(run_id)
+    if not info.ended:
+        raise SpecificationError(f"run: {run_id!r} is at work; wait until it has ended.")
+    if info.status == "cancelled":
+        raise SpecificationError(f"run: {run_id!r} was cancelled; resume it before its verdicts are decided.")
+    if not now.open:
+        raise SpecificationError(f"run: {run_id!r} has no open verdict, so that there is nothing to decide.")
+    further = _undecided(store, info, now).trials
+    if not further:
+        raise SpecificationError(
+            f"run: {run_id!r} has had its last look, at {info.seeds} seeds; its verdicts stay open."
+        )
+    start_engine()  # as in `submit`
+    store.decide(run_id, now.experiment.until_decided(), len(now.records), further)
+    start_engine()
+
+
+def _undecided(store: Store, info: RunInfo, now: Results) -> Undecided:
+    from dataclasses import replace
+
+    experiment = now.experiment.until_decided()
+    then = replace(now, experiment=experiment)  # judged by the rule for several looks
+    verdicts = now.open and (then.open or now.open)
+    known, each = {record.trial.key for record in now.records}, store.seconds([info.id])
+    usual, pace = sum(each.values()) / max(1, len(each)), store.pace(info.id)
+
+    def seconds(trials: Sequence[Trial]) -> float | None:
+        return sum(each.get((trial.method.label, trial.budget), usual) for trial in trials) * pace if each else None
+
+    lacking = [trial for trial in experiment.trials() if trial.key not in known]  # of fewer seeds than a look needs
+    further = (lacking or then.wanted()) if verdicts else []
+    most = [trial for trial in experiment.trials(experiment.looks[-1]) if trial.key not in known]
+    if info.ended or info.look[0] > 1:  # before that all may be open
+        pairs = {*verdicts, *((experiment.baseline, budget) for _, budget in verdicts)}
+        most = [trial for trial in most if (trial.method.label, trial.budget) in pairs]
+    return Undecided(verdicts, further, seconds(further), seconds(most))
 
 
 def delete(run_id: str) -> None:

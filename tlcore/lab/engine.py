@@ -21,10 +21,12 @@ from filelock import FileLock, Timeout
 
 from tlcore.artefacts import home
 from tlcore.lab import process, store_url
+from tlcore.lab.runs import MOST_LOSSES
 
 if TYPE_CHECKING:
     from distributed import Client, Future, LocalCluster
 
+    from tlcore.experiment import Experiment, Trial
     from tlcore.lab.store import ActiveRun, Store
 
 log = logging.getLogger(__name__)
@@ -50,22 +52,36 @@ class Plan:
     ----------
     source_seeds : list of int or None
         For each trial by position, the seed of the source model that should be there first.
+    ahead : list of int
+        The seeds of the next look, whose source models are made while a worker has nothing else to do.
     prepared : set of int
         The seeds whose source model was made, or was tried in vain: a trial then makes it, or fails by it.
+    lost_looks : int
+        How often a worker was lost that looked at its verdicts.
     """
 
-    source_seeds: list[int | None]
+    source_seeds: list[int | None] = field(default_factory=list)
+    ahead: list[int] = field(default_factory=list)
     prepared: set[int] = field(default_factory=set)
+    lost_looks: int = 0
 
 
 @dataclass(frozen=True)
 class Task:
-    """Work that a worker has: a trial, the source model of a seed, or the explanation of a trial's answer in a row."""
+    """Work that a worker has: a trial, the source model of a seed, the explanation of a trial's answer in a row.
+
+    None of these: a look at the verdicts of a run that rests.
+    """
 
     run_id: str
     trial_id: str | None = None
     seed: int | None = None
     explained: tuple[str, int] | None = None
+
+    @property
+    def looks(self) -> bool:
+        """Whether it is a look at the verdicts."""
+        return self == Task(self.run_id)
 
 
 class Scheduling:
@@ -73,7 +89,8 @@ class Scheduling:
 
     In each run trials go in their order. One that builds on a source model waits for it, and those that do not
     go ahead meanwhile; so a from-scratch result is there first, and no worker waits for a lock. Between runs,
-    the one with the fewest tasks at work is next.
+    the one with the fewest tasks at work is next. Where no run has any, source models of a next look are made, which
+    are wanted unless every verdict is clear by then.
     """
 
     def __init__(self, store: Store, client: Client, wake: threading.Event) -> None:
@@ -112,19 +129,30 @@ class Scheduling:
                 if task.trial_id:
                     self._store.expire([task.trial_id])
                     self._upkeep_due = 0.0
+                if task.looks and task.run_id in self._plans:
+                    self._look_was_lost(task.run_id)
                 if task.explained:
                     self._store.explain(*task.explained, None, "its process was lost")
             if task.seed is not None and task.run_id in self._plans:
                 self._plans[task.run_id].prepared.add(task.seed)
 
+    def _look_was_lost(self, run_id: str) -> None:
+        plan = self._plans[run_id]
+        plan.lost_looks += 1
+        if plan.lost_looks >= MOST_LOSSES:
+            self._store.conclude(run_id, len(plan.source_seeds), f"worker lost {MOST_LOSSES} times at a look")
+
     def _planned(self, run: ActiveRun) -> bool:
-        if run.id not in self._plans:
+        plan = self._plans.get(run.id)
+        if plan is None or len(plan.source_seeds) < run.trials:
             from tlcore.lab.worker import one_line
             from tlcore.trial import needs_source_model
 
             try:
-                trials = self._store.experiment(run.id).trials()
-                self._plans[run.id] = Plan([t.seed if needs_source_model(t) else None for t in trials])
+                trials, experiment = self._store.trials(run.id), self._store.experiment(run.id)
+                plan = self._plans.setdefault(run.id, Plan())
+                plan.source_seeds = [t.seed if needs_source_model(t) else None for t in trials]
+                plan.ahead = _seeds_ahead(experiment, trials) if trials[-1].seed in plan.source_seeds else []
                 self._upkeep_due = 0.0  # from now on it is held
             except Exception as error:  # a run of another version's methods must not stop the others
                 log.exception("run %s cannot be planned", run.id)
@@ -152,36 +180,51 @@ class Scheduling:
         def at_work(run: ActiveRun) -> int:
             return sum(task.run_id == run.id for task in self._tasks)
 
-        for run in sorted(active, key=at_work):
-            if not run.cancel_asked and at_work(run) < (run.workers or self._slots):
-                task = self._next_of(run.id)
-                if task:
-                    return task
-        return None
+        free = [run for run in active if not run.cancel_asked and at_work(run) < (run.workers or self._slots)]
+        free.sort(key=at_work)
+        tasks = (find(run) for find in (self._next_of, self._ahead_of) for run in free)
+        return next((task for task in tasks if task), None)
 
-    def _next_of(self, run_id: str) -> Task | None:
-        plan = self._plans[run_id]
-        for trial_id, position in self._store.queued(run_id).items():
+    def _next_of(self, run: ActiveRun) -> Task | None:
+        plan = self._plans[run.id]
+        for trial_id, position in self._store.queued(run.id).items():
+            if position >= len(plan.source_seeds):
+                break  # added in this very moment, by the engine of another home with the same store
             seed = plan.source_seeds[position]
             ready = seed is None or seed in plan.prepared
-            task = Task(run_id, trial_id) if ready else Task(run_id, seed=seed)
+            task = Task(run.id, trial_id) if ready else Task(run.id, seed=seed)
             if task not in self._tasks:
                 return task
-        return None
+        look = Task(run.id)
+        return look if run.rests and look not in self._tasks else None
+
+    def _ahead_of(self, run: ActiveRun) -> Task | None:
+        plan = self._plans[run.id]
+        models = (Task(run.id, seed=seed) for seed in plan.ahead if seed not in plan.prepared)
+        return next((task for task in models if task not in self._tasks), None)
 
     def _submit(self, task: Task) -> None:
-        from tlcore.lab.worker import carry_out, prepare_source, work_out
+        from tlcore.lab.worker import carry_out, look, prepare_source, work_out
 
         work: tuple[Any, ...]
         if task.trial_id:
             work = (carry_out, self._store.url, task.trial_id)
         elif task.explained:
             work = (work_out, self._store.url, *task.explained)
+        elif task.looks:
+            work = (look, self._store.url, task.run_id)
         else:
             work = (prepare_source, self._store.url, task.run_id, task.seed)
         future = self._client.submit(*work, pure=False, retries=0)
         future.add_done_callback(lambda _: self._wake.set())
         self._tasks[task] = future
+
+
+def _seeds_ahead(experiment: Experiment, trials: list[Trial]) -> list[int]:
+    """Return the seeds that the next look adds to these trials; none where there is no next look."""
+    there = {trial.seed for trial in trials}
+    look = next((look for look in experiment.looks if look > len(there)), 0)
+    return [seed for seed in experiment.seeds_up_to(look) if seed not in there]
 
 
 def main() -> None:

@@ -8,6 +8,9 @@ A trial goes ::
 
 and every arrow is a compare-and-swap: an UPDATE that names the status (and the attempt) it starts from, so that of
 two who try, one wins. A trial may be carried out twice; its result is kept once.
+
+A run ends with its last trial; one that goes on until decided rests there until somebody has looked at its verdicts,
+and either adds trials (`Store.extend`) or ends it (`Store.conclude`).
 """
 
 from __future__ import annotations
@@ -33,7 +36,7 @@ import sqlalchemy as sa
 from tlcore.concerns import Concern
 from tlcore.errors import SpecificationError
 from tlcore.experiment import Experiment, MethodChoice, Trial
-from tlcore.lab.runs import ACTIVE, TRIAL_STATUSES, RunInfo
+from tlcore.lab.runs import ACTIVE, MOST_LOSSES, TRIAL_STATUSES, RunInfo
 from tlcore.lab.schema import EXPLANATIONS, RESULTS, RUNS, TRIALS, open_database
 from tlcore.results import Explanation, FeatureMap, TrialRecord, TrialResult
 
@@ -43,7 +46,6 @@ LEASE = 6.0
 """Seconds that a worker's claim on a trial outlives its last heartbeat, and an engine's its hold on a run."""
 START_TIME = 30.0
 """Seconds that a new run may wait for an engine before it counts as lost."""
-MOST_LOSSES = 3
 TOLD_ENOUGH = 0.1
 """Share of a trial from which on its time so far tells how long it takes."""
 
@@ -65,6 +67,9 @@ class ActiveRun:
     id: str
     workers: int | None
     cancel_asked: float | None
+    trials: int
+    rests: bool
+    """Whether all its trials have ended, so that it is time for a look at its verdicts."""
 
 
 class Store:
@@ -92,21 +97,9 @@ class Store:
             "lease_until": now + START_TIME,
             "concerns": json.dumps([concern.as_json() for concern in concerns]),
         }
-        rows = [
-            {
-                "id": f"{run_id}.{position}",
-                "run_id": run_id,
-                "position": position,
-                "method": trial.method.model_dump_json(),
-                "budget": trial.budget,
-                "seed": trial.seed,
-                "status": "queued",
-            }
-            for position, trial in enumerate(experiment.trials())
-        ]
         with self._writing() as connection:
             connection.execute(RUNS.insert().values(run))
-            connection.execute(TRIALS.insert(), rows)
+            connection.execute(TRIALS.insert(), _rows(run_id, experiment.trials()))
         return run_id
 
     def read(self, run_id: str) -> RunInfo:
@@ -166,7 +159,10 @@ class Store:
             _settle(connection, [run_id])
 
     def resume(self, run_id: str) -> None:
-        """Queue again what failed or was cancelled; what is done stays."""
+        """Queue again what failed or was cancelled; what is done stays.
+
+        A run that was cancelled before a look at its verdicts has nothing to queue, and goes on with the look.
+        """
         with self._writing() as connection:
             run = _run(connection, run_id)
             if run.cancel_asked is not None:
@@ -176,12 +172,36 @@ class Store:
                 .where(TRIALS.c.run_id == run_id, TRIALS.c.status.in_(("failed", "cancelled")))
                 .values(status="queued", error="", losses=0, started=None, finished=None)
             )
-            if queued.rowcount:
+            if queued.rowcount or run.status == "cancelled":
                 connection.execute(
                     RUNS.update()
                     .where(RUNS.c.id == run_id, RUNS.c.status == run.status)
                     .values(status="queued", error="", finished=None, lease_until=time.time() + START_TIME)
                 )
+
+    def decide(self, run_id: str, experiment: Experiment, after: int, further: Sequence[Trial]) -> None:
+        """Let a run that has ended go on until decided, with further trials; refused if it has changed meanwhile.
+
+        Parameters
+        ----------
+        run_id : str
+        experiment : Experiment
+            What it was asked, until decided.
+        after : int
+            How many trials it had when its verdicts were looked at.
+        further : sequence of Trial
+        """
+        values = {"spec": experiment.model_dump_json(), "status": "queued", "error": "", "finished": None}
+        with self._writing() as connection:
+            run = _run(connection, run_id)
+            if run.status in ACTIVE or _number_of_trials(connection, run_id) != after:
+                raise SpecificationError(f"run: {run_id!r} is at work; wait until it has ended.")
+            connection.execute(TRIALS.insert(), _rows(run_id, further, after))
+            connection.execute(
+                RUNS.update()
+                .where(RUNS.c.id == run_id, RUNS.c.status == run.status)
+                .values(**values, lease_until=time.time() + START_TIME)
+            )
 
     def explanation(self, run_id: str, trial: Trial, row: int, again: bool = False) -> dict[str, Any] | None:
         """Return what a done trial's answer to a test example rests on, or of `WHOLE` its map of features, by field.
@@ -299,6 +319,24 @@ class Store:
                 .values(status="failed" if explanation is None else "done", value=value, error=error)
             )
 
+    def extend(self, run_id: str, after: int, further: Sequence[Trial]) -> bool:
+        """Add further trials to a run that rests, from a look at its first ``after`` ones; False if it has gone on."""
+        with self._writing() as connection:
+            rests = _rests(connection, run_id, after)
+            if rests:
+                connection.execute(TRIALS.insert(), _rows(run_id, further, after))
+        return rests
+
+    def conclude(self, run_id: str, after: int, error: str = "") -> bool:
+        """End a run that rests, from a look at its first ``after`` trials; False if it has gone on."""
+        with self._writing() as connection:
+            rests = _rests(connection, run_id, after)
+            if rests:
+                _settle(connection, [run_id], looked_at=True)
+                if error:
+                    connection.execute(RUNS.update().where(RUNS.c.id == run_id).values(error=error))
+        return rests
+
     # For the engine.
 
     def asked(self) -> list[tuple[str, str, int]]:
@@ -312,7 +350,23 @@ class Store:
         """Return the runs with work left, the oldest first."""
         query = sa.select(RUNS.c.id, RUNS.c.workers, RUNS.c.cancel_asked).where(RUNS.c.status.in_(ACTIVE))
         with self._reading() as connection:
-            return [ActiveRun(*row) for row in connection.execute(query.order_by(RUNS.c.created))]
+            runs = connection.execute(query.order_by(RUNS.c.created)).all()
+            counts = _counts(connection, [run.id for run in runs])
+        return [
+            ActiveRun(
+                *run,
+                trials=sum(counts[run.id, status] for status in TRIAL_STATUSES),
+                rests=not any(counts[run.id, status] for status in ACTIVE),
+            )
+            for run in runs
+        ]
+
+    def trials(self, run_id: str) -> list[Trial]:
+        """Return the run's trials by position."""
+        query = sa.select(TRIALS).where(TRIALS.c.run_id == run_id).order_by(TRIALS.c.position)
+        with self._reading() as connection:
+            experiment = _experiment(_run(connection, run_id).spec)
+            return [_trial(experiment, row) for row in connection.execute(query)]
 
     def experiment(self, run_id: str) -> Experiment:
         """Return what the run was asked to do."""
@@ -331,14 +385,14 @@ class Store:
             connection.execute(RUNS.update().where(RUNS.c.status.in_(ACTIVE)).values(lease_until=time.time() + LEASE))
 
     def fail(self, run_id: str, error: str) -> None:
-        """End the run's queued trials as failed."""
+        """End the run's queued trials as failed, and the run with them: nobody could look at its verdicts either."""
         with self._writing() as connection:
             connection.execute(
                 TRIALS.update()
                 .where(TRIALS.c.run_id == run_id, TRIALS.c.status == "queued")
                 .values(status="failed", error=error, finished=time.time())
             )
-            _settle(connection, [run_id])
+            _settle(connection, [run_id], looked_at=True)
 
     def release(self, trial_ids: Iterable[str]) -> None:
         """Queue running trials again whose worker was stopped on purpose."""
@@ -405,6 +459,22 @@ class Store:
             rows = connection.execute(query).all()
         return {(MethodChoice.model_validate_json(method).label, budget): seconds for method, budget, seconds in rows}
 
+    def pace(self, run_id: str) -> float:
+        """Return how many seconds went by for one second of a run's trials: less than one where some ran at once."""
+        query = (
+            sa.select(TRIALS.c.started, TRIALS.c.finished)
+            .where(TRIALS.c.run_id == run_id, TRIALS.c.status == "done")
+            .order_by(TRIALS.c.started)
+        )
+        with self._reading() as connection:
+            rows = connection.execute(query).all()
+        went_by, until = 0.0, 0.0
+        for row in rows:
+            went_by += max(0.0, row.finished - max(row.started, until))
+            until = max(until, row.finished)
+        work = sum(row.finished - row.started for row in rows)
+        return went_by / work if work else 1.0
+
     # Inside.
 
     def _read_result(self, trial_id: str) -> TrialResult:
@@ -424,7 +494,7 @@ class Store:
 
     def _infos(self, connection: sa.Connection, runs: Sequence[Any]) -> list[RunInfo]:
         ids = [run.id for run in runs]
-        counts, at_work = _counts(connection, ids), _at_work(connection, ids)
+        counts, at_work, seeds = _counts(connection, ids), _at_work(connection, ids), _seeds(connection, ids)
         return [
             RunInfo(
                 id=run.id,
@@ -433,6 +503,7 @@ class Store:
                 status=_status(run),
                 stopping=run.cancel_asked is not None,
                 counts={status: counts[run.id, status] for status in TRIAL_STATUSES},
+                seeds=seeds[run.id],
                 at_work=at_work.get(run.id, 0.0),
                 created=_moment(run.created),
                 started=_moment(run.started) if run.started else None,
@@ -484,6 +555,22 @@ def _trial(experiment: Experiment, row: Any) -> Trial:
     return Trial(experiment, MethodChoice.model_validate_json(row.method), row.budget, row.seed)
 
 
+def _rows(run_id: str, trials: Sequence[Trial], first: int = 0) -> list[dict[str, Any]]:
+    """Return the rows of queued trials; a position that is taken is refused, so that none is added twice."""
+    return [
+        {
+            "id": f"{run_id}.{position}",
+            "run_id": run_id,
+            "position": position,
+            "method": trial.method.model_dump_json(),
+            "budget": trial.budget,
+            "seed": trial.seed,
+            "status": "queued",
+        }
+        for position, trial in enumerate(trials, first)
+    ]
+
+
 def _held(claim: Claim) -> tuple[sa.ColumnElement[bool], ...]:
     return (
         TRIALS.c.id == claim.trial_id,
@@ -507,15 +594,19 @@ def _after_loss(row: Any, now: float) -> dict[str, Any]:
     return {"status": "queued"}
 
 
-def _settle(connection: sa.Connection, run_ids: Iterable[str]) -> None:
-    """End each of these runs whose trials have all ended."""
+def _settle(connection: sa.Connection, run_ids: Iterable[str], looked_at: bool = False) -> None:
+    """End each of these runs whose trials have all ended; one until decided once its verdicts were looked at."""
     for run_id in run_ids:
         # Where writers are not alone, as they are in SQLite, two that end the last two trials must not miss each other.
-        connection.execute(sa.select(RUNS.c.id).where(RUNS.c.id == run_id).with_for_update())
+        run = connection.execute(sa.select(RUNS).where(RUNS.c.id == run_id).with_for_update()).one()
         counts = _counts(connection, [run_id])
         if any(counts[run_id, status] for status in ACTIVE):
             continue
         status = next((s for s in ("cancelled", "done") if counts[run_id, s]), "failed")
+        if not looked_at and _experiment(run.spec).until == "decided":
+            if run.cancel_asked is None:
+                continue
+            status = "cancelled"  # though its trials be done: it would have gone on
         error = connection.scalar(
             sa.select(TRIALS.c.error)
             .where(TRIALS.c.run_id == run_id, TRIALS.c.status == "failed")
@@ -536,6 +627,26 @@ def _counts(connection: sa.Connection, run_ids: list[str]) -> Counter[tuple[str,
         .group_by(TRIALS.c.run_id, TRIALS.c.status)
     )
     return Counter({(run_id, status): count for run_id, status, count in connection.execute(query)})
+
+
+def _number_of_trials(connection: sa.Connection, run_id: str) -> int:
+    query = sa.select(sa.func.count()).select_from(TRIALS).where(TRIALS.c.run_id == run_id)
+    return connection.scalar(query) or 0
+
+
+def _rests(connection: sa.Connection, run_id: str, after: int) -> bool:
+    """Whether a run of so many trials waits for a look; from here on nobody else changes that."""
+    waits = (RUNS.c.id == run_id, RUNS.c.status.in_(ACTIVE), RUNS.c.cancel_asked.is_(None))
+    if connection.execute(sa.select(RUNS.c.id).where(*waits).with_for_update()).first() is None:
+        return False
+    counts = _counts(connection, [run_id])
+    return sum(counts.values()) == after and not any(counts[run_id, status] for status in ACTIVE)
+
+
+def _seeds(connection: sa.Connection, run_ids: list[str]) -> dict[str, int]:
+    """Return how many different seeds the trials have, by run."""
+    query = sa.select(TRIALS.c.run_id, sa.func.count(TRIALS.c.seed.distinct())).group_by(TRIALS.c.run_id)
+    return dict(tuple(row) for row in connection.execute(query.where(TRIALS.c.run_id.in_(run_ids))))
 
 
 def _at_work(connection: sa.Connection, run_ids: list[str]) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""What runs inside a worker process: one trial, the source model that trials share, or an explanation."""
+"""What runs inside a worker process: a trial, the source model that trials share, a look at a run, an explanation."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from distributed import Worker, WorkerPlugin
 
 from tlcore.cancellation import Cancelled
 from tlcore.lab.store import WHOLE, Claim, Store, open_store
+from tlcore.results import Results
 
 log = logging.getLogger(__name__)
 
@@ -124,6 +125,25 @@ def prepare_source(store_url: str, run_id: str, seed: int) -> None:
             prepare(store.experiment(run_id), seed, watch.should_stop)
     except Cancelled:
         log.info("source model of run %s, seed %d: stopped", run_id, seed)
+
+
+def look(store_url: str, run_id: str) -> None:
+    """Look at the verdicts of a run that rests: add the trials that open ones need, or end it.
+
+    Killed anywhere, it is done again: nothing is kept but one of the two, and that once.
+    """
+    store = open_store(store_url)
+    records = store.records(run_id)
+    try:
+        further = Results(store.experiment(run_id), records).wanted()
+    except Exception as error:  # a run that cannot be judged must not wait for ever
+        log.exception("run %s cannot be judged", run_id)
+        store.conclude(run_id, len(records), one_line(error))
+        return
+    if further:
+        store.extend(run_id, len(records), further)
+    else:
+        store.conclude(run_id, len(records))
 
 
 def work_out(store_url: str, trial_id: str, row: int) -> None:
