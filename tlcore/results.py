@@ -201,13 +201,10 @@ class Results:
             if number and not all_there:
                 break
             here = [part for one in everything if (part := one.at(seeds)).seeds]
-            found = self._verdicts_on(
-                metric,
-                [one for one in here if (one.method, one.budget) in undecided],
-                levels(looks, len(everything))[number],
-                [one for one in here if (one.method, one.budget) not in undecided],
-            )
-            verdicts |= {(verdict.method, verdict.budget): verdict for verdict in found}
+            keys = [(one.method, one.budget) for one in here]
+            settled = [None if key in undecided else verdicts[key] for key in keys]
+            found = self._verdicts_on(metric, here, levels(looks, len(everything))[number], settled)
+            verdicts |= dict(zip(keys, found, strict=True))
             if not all_there:
                 break
             undecided, complete = {key for key in undecided if key in verdicts and verdicts[key].open}, look
@@ -269,7 +266,7 @@ class Results:
         return groups
 
     def _verdicts_on(
-        self, metric: str, comparisons: list[Gaps], level: float | None = None, lenders: Sequence[Gaps] = ()
+        self, metric: str, comparisons: list[Gaps], level: float | None = None, settled: Sequence[Verdict | None] = ()
     ) -> list[Verdict]:
         from tlcore.evaluation.verdict import ALPHA, judge_together
 
@@ -281,7 +278,7 @@ class Results:
             experiment.margin,
             budget_of=scenario.budget_of,
             level=level or ALPHA,
-            lenders=lenders,
+            settled=settled,
         )
 
     def _comparisons(

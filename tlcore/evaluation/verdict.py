@@ -127,7 +127,7 @@ def judge_together(
     *,
     budget_of: BudgetOf = "class",
     level: float = ALPHA,
-    lenders: Sequence[Gaps] = (),
+    settled: Sequence[Verdict | None] = (),
 ) -> list[Verdict]:
     """Say of each method whether it helps, such that all verdicts of a run can be trusted at once.
 
@@ -159,8 +159,10 @@ def judge_together(
         What the budget counts: labels a class, or interactions a user.
     level : float
         α.
-    lenders : sequence of Gaps
-        Others of the same run that were decided at an earlier look: they are not judged again, and their spread counts.
+    settled : sequence of Verdict or None
+        For each comparison the verdict that an earlier look left for good, and that is returned as it is. A hypothesis
+        that was rejected there weighs no more on the others; one that was not goes on to, however little was hoped of
+        it: to leave it out would make the most extreme of what remains look rare.
 
     Raises
     ------
@@ -181,15 +183,24 @@ def judge_together(
     if not comparisons:
         return []
     known = metric if isinstance(metric, Metric) else _metric(metric)
-    family = members([*comparisons, *lenders])[: len(comparisons)]
+    family = members(comparisons)
     joint = Joint(correlation(family))
+    before = settled or [None] * len(family)
+    rejected = np.array([_rejected(verdict) for verdict in before])
+
+    def adjusted_for_all(p_values: list[float], column: int, two_sided: bool = True) -> np.ndarray:
+        return joint.adjusted(np.where(rejected[:, column], 0.0, p_values), two_sided)
+
     estimates = [member.estimate for member in family]
-    no_gap = joint.adjusted(np.array([one.p_value for one in estimates]))
-    no_matter = joint.adjusted(np.array([one.beyond(margin) for one in estimates]))
-    some_gap = joint.adjusted(np.array([one.within(margin) for one in estimates]), two_sided=False)
+    no_gap = adjusted_for_all([one.p_value for one in estimates], 0)
+    no_matter = adjusted_for_all([one.beyond(margin) for one in estimates], 1)
+    some_gap = adjusted_for_all([one.within(margin) for one in estimates], 2, two_sided=False)
     alone = joint.level(level)
     verdicts = []
-    for member, *adjusted in zip(family, no_gap, no_matter, some_gap, strict=True):
+    for member, earlier, *adjusted in zip(family, before, no_gap, no_matter, some_gap, strict=True):
+        if earlier:
+            verdicts.append(earlier)
+            continue
         estimate, enough = member.estimate, member.estimate.seeds >= MINIMUM_SEEDS
         different, relevant, equal = (enough and bool(p < level) for p in adjusted)
         verdict = _verdict(estimate.gap, different, relevant)
@@ -205,7 +216,7 @@ def judge_together(
             "verdict": verdict,
             "seeds": estimate.seeds,
             "equal": equal,
-            "comparisons": len(comparisons) + len(lenders),
+            "comparisons": len(family),
         }
         worse, better = estimate.below(-margin), 1 - estimate.below(margin)
         verdicts.append(
@@ -225,6 +236,13 @@ def judge_together(
             )
         )
     return verdicts
+
+
+def _rejected(verdict: Verdict | None) -> tuple[bool, bool, bool]:
+    """Which hypotheses a verdict has rejected: no gap, none that matters, one that does."""
+    if verdict is None:
+        return False, False, False
+    return verdict.verdict != "no evidence", verdict.verdict in (VERDICTS[0], VERDICTS[-1]), verdict.equal
 
 
 def _verdict(gap: float, different: bool, relevant: bool) -> str:
