@@ -35,7 +35,7 @@ OUTLIERS = {"none": (1, 1, 1), "between seeds": (5, 1, 1), "in everything": (5, 
 
 
 def scores(rng: np.random.Generator, methods: int, seeds: int, outlier: tuple[int, int, int] = (1, 1, 1)) -> np.ndarray:
-    """Draw scores (1 + methods, seeds, EXAMPLES) without a gap, the baseline's first; the first method may scatter more."""
+    """Draw scores (1 + methods, seeds, EXAMPLES) without a gap, the baseline first; the first method may scatter more."""
     shapes = ((seeds, 1), (1, EXAMPLES), (seeds, EXAMPLES))
     total = np.zeros((1 + methods, seeds, EXAMPLES))
     for spread, shape, more in zip(SPREADS, shapes, outlier, strict=True):

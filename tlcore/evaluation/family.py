@@ -30,7 +30,7 @@ DOUBT, TRUST = 0.05, 0.20
 """How likely it is, were its seeds' luck that of the others, that a method scatters as much as it does. Below the first
 it keeps its own spread, from the second on it borrows in full, and in between in part."""
 ROUNDING = 1e-9
-DRAWS, CELLS = 40_000, 4_000_000
+DRAWS, CELLS = 30_000, 3_000_000
 """Draws from the joint distribution, and numbers in them at most."""
 COUNTED = 100
 """Of the draws beyond a p-value, below which Holm's bound is taken instead of their share."""
@@ -183,7 +183,7 @@ def lent(squares: np.ndarray, degrees: np.ndarray, likeness: np.ndarray) -> list
     """
     if len(squares) - 1 < FEWEST_LENDERS:
         return [(0.0, Loan())] * len(squares)
-    from scipy.stats import f as variance_ratio
+    from scipy.special import fdtrc
 
     shared = likeness**2 * np.minimum.outer(degrees, degrees)
     np.fill_diagonal(shared, 0.0)
@@ -197,7 +197,7 @@ def lent(squares: np.ndarray, degrees: np.ndarray, likeness: np.ndarray) -> list
         total = degrees[others].sum()
         d = float(total**2 / (total / share + shared[np.ix_(others, others)].sum()))
         ratio = float(squares[j]) / square
-        fits = float(variance_ratio.sf(ratio, degrees[j], d))
+        fits = float(fdtrc(degrees[j], d, ratio))
         trust = min(1.0, max(0.0, (fits - DOUBT) / (TRUST - DOUBT)))
         loans.append((square, Loan(len(others), trust * d, trust, ratio)))
     return loans
@@ -235,12 +235,10 @@ class Joint:
     """
 
     def __init__(self, correlation: np.ndarray) -> None:
-        size = len(correlation)
         values, vectors = np.linalg.eigh(correlation)
-        draws = max(1000, min(DRAWS, CELLS // max(size, 1)))
-        normal = np.random.default_rng(0).standard_normal((draws, size))
         root = vectors * np.sqrt(values.clip(0))  # put together pair by pair, the matrix may miss being one by a little
-        self._z = normal @ (root / np.linalg.norm(root, axis=1, keepdims=True)).T
+        root /= np.linalg.norm(root, axis=1, keepdims=True)
+        self._z = root.astype(np.float32) @ _normal(len(correlation))
 
     def adjusted(self, p_values: np.ndarray, two_sided: bool = True) -> np.ndarray:
         """Return p-values (J,) adjusted so that one below α errs anywhere in the family in at most α of runs.
@@ -260,11 +258,13 @@ class Joint:
         order = np.argsort(p_values, kind="stable")
         ordered = p_values[order]
         holm = (size - np.arange(size)) * ordered
-        z = np.abs(self._z[:, order]) if two_sided else self._z[:, order]
-        largest = np.maximum.accumulate(z[:, ::-1], axis=1)[:, ::-1]
+        z = np.abs(self._z) if two_sided else self._z
         bounds = -ndtri(np.clip(ordered / 2 if two_sided else ordered, 1e-300, 1.0))
-        beyond = (largest >= bounds).sum(axis=0)
-        joint = np.where(beyond >= COUNTED, beyond / len(z), 1.0)
+        beyond, largest = np.zeros(size), np.full(z.shape[1], -np.inf, np.float32)
+        for place in reversed(range(size)):
+            np.maximum(largest, z[order[place]], out=largest)
+            beyond[place] = np.count_nonzero(largest >= bounds[place])
+        joint = np.where(beyond >= COUNTED, beyond / z.shape[1], 1.0)
         adjusted = np.empty(size)
         adjusted[order] = np.maximum.accumulate(np.clip(np.minimum(holm, joint), ordered, 1.0))
         return adjusted
@@ -273,7 +273,14 @@ class Joint:
         """Return the p-value of one test at which the smallest of the family is as rare as ``alpha``."""
         from scipy.special import ndtr
 
-        return 2 * float(ndtr(-np.quantile(np.abs(self._z).max(axis=1), 1 - alpha)))
+        return 2 * float(ndtr(-np.quantile(np.abs(self._z).max(axis=0), 1 - alpha)))
+
+
+@lru_cache(maxsize=4)
+def _normal(size: int) -> np.ndarray:
+    """Return independent normal draws (size, draws), always the same ones."""
+    draws = max(1000, min(DRAWS, CELLS // size))
+    return np.random.default_rng(0).standard_normal((size, draws), np.float32)
 
 
 def _likeness(comparisons: Sequence[Gaps], tables: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

@@ -24,7 +24,7 @@ MINIMUM_SEEDS = 3
 ALPHA = 0.05
 """How often, at most, a run in which nothing helps or harms may say of anything that it does."""
 MARGIN = 0.01
-FUTILE = 0.1
+FUTILE = 0.03
 """Chance of a decision below which a run until decided spends no more seeds on a comparison."""
 
 BudgetOf = Literal["class", "user"]
