@@ -380,7 +380,7 @@ def _print_run(info: RunInfo, results: Results, as_json: bool) -> None:
     print(f"{info.id}  {info.name}: {_standing(info)}")
     print(results.experiment.where.remark)
     _print_table(table.columns, ([_cell(value) for value in row] for row in table.itertuples(index=False)))
-    print("".join(f"\n{sentence}" for sentence in results.verdicts["sentence"]))
+    print("".join(f"\n{sentence}" for sentence in [*results.verdicts["sentence"], *results.harmed["sentence"]]))
     _print_errors(results.trials)
 
 

@@ -406,7 +406,8 @@ def _table_of(verdicts: list[Verdict]) -> pd.DataFrame:
 
     from tlcore.evaluation.verdict import Verdict
 
-    return pd.DataFrame([asdict(verdict) for verdict in verdicts], columns=[f.name for f in fields(Verdict)])
+    table = pd.DataFrame([asdict(verdict) for verdict in verdicts], columns=[f.name for f in fields(Verdict)])
+    return table.assign(more_seeds=pd.Series([verdict.more_seeds for verdict in verdicts], dtype=object))
 
 
 def _mean_over_seeds(trials: pd.DataFrame, by: list[str], metric: str) -> pd.DataFrame:
