@@ -312,6 +312,16 @@ def test_cancel_ends_a_run_while_its_verdicts_are_looked_at(engine, pondering):
     assert decided_as_it_should(run_id, clear="pensive")
 
 
+def test_looks_that_take_their_worker_down_end_the_run_after_three_of_them(engine, pondering, home):
+    run_id, _ = pondering
+    (home / "die").touch()
+
+    info = lab.wait(run_id)
+
+    (home / "die").unlink()
+    assert (info.status, info.error, info.counts["done"]) == ("done", "worker lost 3 times at a look", 9)
+
+
 def test_a_finished_run_goes_on_when_a_person_asks_until_there_is_nothing_to_decide(engine):
     run_id = lab.submit(open_at_first())
     lab.wait(run_id)
