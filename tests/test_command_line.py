@@ -149,16 +149,20 @@ def test_one_number_of_seeds_means_that_many(tlcore, tmp_path):
 
 
 def test_a_run_goes_on_until_decided_at_once_or_later(tlcore):
+    def told(*arguments):
+        outcome = tlcore(*arguments, "--json")
+        assert (outcome.returncode, outcome.stderr) == (0, "")
+        return json.loads(outcome.stdout)
+
     arguments = ("run", "digits-quick", *QUICK, "--set", "methods=source_only")
-    at_once = json.loads(tlcore(*arguments, "--json").stdout)
-    later = json.loads(tlcore(*arguments, "--set", "until=seeds", "--json").stdout)
+    at_once, later = told(*arguments), told(*arguments, "--set", "until=seeds")
     assert (at_once["spec"]["until"], later["spec"]["until"]) == ("decided", "seeds")
     assert len(later["trials"]) == 6 < len(at_once["trials"])
 
     asked = tlcore("decide", later["run"])
     assert (asked.returncode, asked.stderr) == (0, "")
     assert re.match(r"1 open: source_only \(1\); 4 trials, about \d+ s to the next look\n", asked.stdout)
-    while (now := json.loads(tlcore("show", later["run"], "--json").stdout))["status"] != "done":
+    while (now := told("show", later["run"]))["status"] != "done":
         assert now["status"] in ("queued", "running")
 
     def scores(run):
