@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -22,7 +23,8 @@ from tlcore.results import TRIAL_COLUMNS
 
 REPOSITORY = Path(__file__).parents[1]
 ODD_METHODS = "tests.lab.odd_methods"
-TINY = ("--set", "epochs=1", "--set", "budgets=1", "--set", "seeds=2", "--set", "methods=from_scratch,fine_tune")
+QUICK = ("--set", "epochs=1", "--set", "budgets=1")
+TINY = (*QUICK, "--set", "seeds=2", "--set", "until=seeds", "--set", "methods=from_scratch,fine_tune")
 VERDICT_KEYS = ["method", "budget", "baseline", "metric", "gap", "ci_low", "ci_high", "p_value", "verdict", "sentence"]
 VERDICTS = {"helps", "helps a little", "no evidence", "negative transfer", "strongly negative transfer"}
 
@@ -144,6 +146,32 @@ def test_one_number_of_seeds_means_that_many(tlcore, tmp_path):
     outcome = tlcore("run", "digits-quick", *TINY, "--set", "methods=from_scratch", "--set", "seeds=5", "--json")
 
     assert [trial["seed"] for trial in json.loads(outcome.stdout)["trials"]] == [0, 1, 2, 3, 4]
+
+
+def test_a_run_goes_on_until_decided_at_once_or_later(tlcore):
+    def told(*arguments):
+        outcome = tlcore(*arguments, "--json")
+        assert (outcome.returncode, outcome.stderr) == (0, "")
+        return json.loads(outcome.stdout)
+
+    arguments = ("run", "digits-quick", *QUICK, "--set", "methods=source_only")
+    at_once, later = told(*arguments), told(*arguments, "--set", "until=seeds")
+    assert (at_once["spec"]["until"], later["spec"]["until"]) == ("decided", "seeds")
+    assert len(later["trials"]) == 6 < len(at_once["trials"])
+
+    asked = tlcore("decide", later["run"])
+    assert (asked.returncode, asked.stderr) == (0, "")
+    assert re.match(r"1 open: source_only \(1\); 4 trials, about \d+ s to the next look\n", asked.stdout)
+    while (now := told("show", later["run"]))["status"] != "done":
+        assert now["status"] in ("queued", "running")
+
+    def scores(run):
+        return [(trial["method"], trial["seed"], trial["accuracy"]) for trial in run["trials"]]
+
+    assert scores(now) == scores(at_once)
+    again = tlcore("decide", later["run"])
+    assert again.returncode == 2
+    assert again.stderr.startswith(f"error: run: '{later['run']}' has ")
 
 
 def test_what_was_found_in_files_of_ones_own_is_said_before_it_runs(tlcore, tmp_path):
@@ -425,6 +453,8 @@ def test_an_interrupt_cancels_the_run_and_keeps_what_is_done(environment, tlcore
         (["show", "nope"], "nope"),
         (["cancel", "nope"], "nope"),
         (["resume", "nope"], "nope"),
+        (["decide", "nope"], "nope"),
+        (["run", "digits-quick", "--set", "seeds=2"], "seeds: 2 is out of range where a run goes on until decided"),
         (["export", "nope", "--format", "csv", "--out", "x"], "nope"),
         (["data", "fetch", "mnist-5"], "did you mean 'mnist-5k'?"),
         (["nonsense"], "nonsense"),

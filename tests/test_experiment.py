@@ -22,6 +22,9 @@ from tlcore.experiment import Experiment, applicable, presets
         ({"budgets": [5, 5]}, ["budgets", "repeats"]),
         ({"seeds": 0}, ["seeds"]),
         ({"seeds": [-1]}, ["seeds", "-1"]),
+        ({"seeds": 2, "until": "decided"}, ["seeds", "2", "3 to 20"]),
+        ({"seeds": 21, "until": "decided"}, ["seeds", "21", "3 to 20"]),
+        ({"until": "certain"}, ["until", "seeds", "decided"]),
         ({"source": "usps"}, ["source", "'usps'", "mnist"]),
         ({"target": "emnist"}, ["target", "'emnist'", "uci"]),
         ({"metric": "speed"}, ["metric", "accuracy"]),
@@ -125,6 +128,34 @@ def test_the_baseline_runs_first():
         methods = applicable(scenario, "inductive")
         trials = Experiment.build({"scenario": scenario, "methods": methods, "budgets": [20, 5]}).trials()
         assert (trials[0].method.name, trials[0].budget) == (baseline, 5)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "looks", "further"),
+    [
+        (3, (3, 5, 8, 12, 20), [3, 4]),
+        ([1, 9, 4], (3, 5, 8, 12, 20), [0, 2]),
+        (4, (4, 5, 8, 12, 20), [4]),
+        (20, (20,), []),
+    ],
+)
+def test_further_seeds_of_a_run_until_decided_are_the_next_unused_numbers(seeds, looks, further):
+    fields = {"methods": "coral,logistic_regression", "budgets": [1, 5], "seeds": seeds}
+    experiment = Experiment.build({**fields, "until": "decided"})
+    first = len(experiment.seeds)
+
+    assert experiment.looks == looks
+    assert Experiment.build(fields).looks == (first,)
+    assert experiment.trials() == experiment.trials(first)
+    assert [trial.seed for trial in experiment.trials(first + len(further))[first * 6 :: 6]] == further
+    of_verdicts = 2 * 2 * (20 - first)  # coral and the baseline; logistic_regression takes nothing from the source
+    assert experiment.most_trials() == first * 6 + of_verdicts
+
+
+def test_an_experiment_until_decided_has_the_seeds_that_a_look_needs():
+    experiment = Experiment.build({"methods": "coral", "seeds": [7]})
+    assert (experiment.until_decided().seeds, experiment.until_decided().until) == ([7, 0, 1], "decided")
+    assert Experiment.build(experiment.until_decided().model_dump(by_alias=True)) == experiment.until_decided()
 
 
 @pytest.mark.parametrize("setting", ["inductive", "transductive"])

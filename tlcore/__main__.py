@@ -92,6 +92,7 @@ def run(
     asked = Experiment.load(spec, dict(map(_change, changes or [])))
     if out:
         make_folder(out)  # before the work, not after it
+    lab.start_engine()  # its workers get ready while the data are looked at
     for concern in asked.concerns():  # before a run is refused, which one of them may explain
         print(f"warning: {concern.sentence}", file=sys.stderr)
     experiment = asked.checked()

@@ -233,7 +233,7 @@ def form(preset: Experiment, wanted: str) -> dict[str, Any] | None:
             )
             decided = st.toggle(
                 _("Until decided"),
-                preset.until == "decided",
+                here and preset.until == "decided",
                 help=_(
                     "Methods whose verdict is open after these seeds get further ones, up to {n}, together with the "
                     "baseline; those that are decided get none. Each look at the verdicts asks for a little more."

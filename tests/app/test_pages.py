@@ -165,6 +165,7 @@ def test_run_starts_what_the_form_says(finished):
     app = page("run", preset="digits-quick")
     app.text_input(key="budgets").set_value("3")
     app.number_input(key="seeds").set_value(1)
+    app.toggle(key="until").set_value(False)
     app.number_input(key="epochs").set_value(1)
     app.number_input(key="l2_sp.learning_rate").set_value(0.001)
     app.run()
@@ -175,6 +176,39 @@ def test_run_starts_what_the_form_says(finished):
     lab.wait(run.id)
     assert (run.experiment.budgets, run.experiment.seeds, run.experiment.epochs) == ([3], [0], 1)
     assert "l2_sp(learning_rate=0.001)" in [choice.label for choice in run.experiment.methods]
+
+
+def test_a_run_goes_on_until_decided_where_the_form_says_so(finished):
+    app = page("run", preset="digits-quick")
+    assert app.toggle(key="until").value
+    assert any(re.fullmatch(r"48 trials(, about .*)?; up to 320 if verdicts stay open", c.value) for c in app.caption)
+
+    app.number_input(key="seeds").set_value(2).run()
+    assert "Allowed: 3 to 20" in app.error[0].value
+    assert app.button(key="start").disabled
+    app.toggle(key="until").set_value(False).run()
+    assert not app.error
+    assert not any("up to" in caption.value for caption in app.caption)
+
+
+def test_what_a_run_left_open_is_decided_by_a_button(finished):
+    fields = {"methods": "from_scratch,source_only,frozen", "budgets": 1, "seeds": 3, "epochs": 1}
+    run = lab.submit(Experiment.build(fields))
+    lab.wait(run)
+    for name in ("run", "compare"):
+        app = page(name, run=run)
+        assert re.fullmatch(r"Decide the open one, about \d+ s", app.button(key="decide").label)
+
+    app.button(key="decide").click().run()
+
+    assert not app.exception
+    assert lab.read(run).experiment.until == "decided"
+    info = lab.wait(run)
+    app = page("run", run=run)
+    assert not any(button.key == "decide" for button in app.button)
+    look = f"Look {info.look[0]} of 5"
+    assert info.look > (1, 5)
+    assert any(caption.value.startswith(look) for caption in app.caption)
 
 
 def test_own_tables_are_looked_at_before_methods_are_offered(finished, tables):

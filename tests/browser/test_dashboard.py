@@ -101,7 +101,10 @@ def test_a_run_outlives_a_reload_and_a_killed_dashboard(dashboard, page):
     expect(page.get_by_role("heading", name="New run")).to_be_visible(
         timeout=30_000
     )  # cards on the first page say 48, too
-    expect(page.get_by_text("48 trials")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text(re.compile("48 trials.*; up to 320 if verdicts stay open"))).to_be_visible(timeout=30_000)
+    page.get_by_text("Until decided").click()
+    expect(page.get_by_text("up to 320")).to_have_count(0)
+    expect(page.get_by_text("48 trials")).to_be_visible()
     page.get_by_test_id("stButton").filter(has_text="Run").get_by_role("button").click()
     expect(page.get_by_text(re.compile(r"of 48 trials"))).to_be_visible(timeout=30_000)
     expect(page.get_by_role("button", name="Cancel")).to_be_visible()

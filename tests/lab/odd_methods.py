@@ -57,7 +57,7 @@ class Deadly(Method):
 
 @register
 class Pensive(Frozen):
-    """Whoever judges it has to wait as long as there is a file ``ponder`` in the home."""
+    """Whoever judges it has to wait as long as there is a file ``ponder`` in the home; a file ``die`` ends it."""
 
     name = "pensive"
 
@@ -65,4 +65,6 @@ class Pensive(Frozen):
     def transfers(self):
         while (home() / "ponder").exists():
             time.sleep(0.02)
+            if (home() / "die").exists():
+                os.kill(os.getpid(), signal.SIGKILL)
         return True

@@ -104,6 +104,21 @@ def test_the_number_of_trials_at_once_is_kept(engine):
     assert max(most) == 1
 
 
+def test_quick_trials_do_not_wait_for_slow_ones_of_which_that_is_known(engine):
+    methods = [{"name": "slow", "settings": {"seconds": 0.4}}, {"name": "frozen"}]
+    run_id = lab.submit(tiny(["from_scratch", *methods], seeds=3), workers=1)
+
+    lab.wait(run_id)
+
+    query = sa.select(TRIALS.c.method, TRIALS.c.seed).where(TRIALS.c.run_id == run_id).order_by(TRIALS.c.started)
+    with sa.create_engine(lab.store_url()).connect() as connection:
+        order = [(json.loads(method)["name"], seed) for method, seed in connection.execute(query)]
+    assert {*order[:3]} == {("from_scratch", 0), ("slow", 0), ("frozen", 0)}
+    assert order[3:] == [
+        ("from_scratch", 1), ("from_scratch", 2), ("frozen", 1), ("frozen", 2), ("slow", 1), ("slow", 2),
+    ]  # fmt: skip
+
+
 def test_cancel_ends_a_run_within_seconds_and_resume_carries_out_the_rest_only(engine):
     run_id = slow_run(trials=2)
     before, worker = lab.results(run_id), worker_of(run_id)
@@ -295,6 +310,16 @@ def test_cancel_ends_a_run_while_its_verdicts_are_looked_at(engine, pondering):
     lab.resume(run_id)
     lab.wait(run_id)
     assert decided_as_it_should(run_id, clear="pensive")
+
+
+def test_looks_that_take_their_worker_down_end_the_run_after_three_of_them(engine, pondering, home):
+    run_id, _ = pondering
+    (home / "die").touch()
+
+    info = lab.wait(run_id)
+
+    (home / "die").unlink()
+    assert (info.status, info.error, info.counts["done"]) == ("done", "worker lost 3 times at a look", 9)
 
 
 def test_a_finished_run_goes_on_when_a_person_asks_until_there_is_nothing_to_decide(engine):

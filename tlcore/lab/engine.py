@@ -52,6 +52,10 @@ class Plan:
     ----------
     source_seeds : list of int or None
         For each trial by position, the seed of the source model that should be there first.
+    judged : list of ((str, int) or None)
+        For each trial by position, method and budget; None of the baseline.
+    seconds : dict of (str, int) to float
+        How long the trials of a method and budget took that are done.
     ahead : list of int
         The seeds of the next look, whose source models are made while a worker has nothing else to do.
     prepared : set of int
@@ -61,9 +65,16 @@ class Plan:
     """
 
     source_seeds: list[int | None] = field(default_factory=list)
+    judged: list[tuple[str, int] | None] = field(default_factory=list)
+    seconds: dict[tuple[str, int], float] = field(default_factory=dict)
     ahead: list[int] = field(default_factory=list)
     prepared: set[int] = field(default_factory=set)
     lost_looks: int = 0
+
+    def expected(self, position: int) -> float:
+        """Return about how long a trial takes; 0 where nobody knows, and of the baseline, for which the others wait."""
+        judged = self.judged[position]
+        return self.seconds.get(judged, 0.0) if judged else 0.0
 
 
 @dataclass(frozen=True)
@@ -87,10 +98,11 @@ class Task:
 class Scheduling:
     """Hands out work so that every worker has one task and the next follows at once.
 
-    In each run trials go in their order. One that builds on a source model waits for it, and those that do not
-    go ahead meanwhile; so a from-scratch result is there first, and no worker waits for a lock. Between runs,
-    the one with the fewest tasks at work is next. Where no run has any, source models of a next look are made, which
-    are wanted unless every verdict is clear by then.
+    In each run trials go in their order, but once it is known how long a method takes with a budget, the quick ones go
+    first, so that most verdicts need not wait for the slowest; the baseline, for which all wait, counts as quick.
+    A trial that builds on a source model waits for it, and those that do not go ahead meanwhile; so a from-scratch
+    result is there first, and no worker waits for a lock. Between runs, the one with the fewest tasks at work is next.
+    Where none has any, source models of a next look are made, which are wanted unless every verdict is clear by then.
     """
 
     def __init__(self, store: Store, client: Client, wake: threading.Event) -> None:
@@ -133,6 +145,8 @@ class Scheduling:
                     self._look_was_lost(task.run_id)
                 if task.explained:
                     self._store.explain(*task.explained, None, "its process was lost")
+            if task.trial_id and task.run_id in self._plans:
+                self._plans[task.run_id].seconds = self._store.seconds([task.run_id])
             if task.seed is not None and task.run_id in self._plans:
                 self._plans[task.run_id].prepared.add(task.seed)
 
@@ -152,6 +166,8 @@ class Scheduling:
                 trials, experiment = self._store.trials(run.id), self._store.experiment(run.id)
                 plan = self._plans.setdefault(run.id, Plan())
                 plan.source_seeds = [t.seed if needs_source_model(t) else None for t in trials]
+                plan.judged = [_judged(trial) for trial in trials]
+                plan.seconds = self._store.seconds([run.id])
                 plan.ahead = _seeds_ahead(experiment, trials) if trials[-1].seed in plan.source_seeds else []
                 self._upkeep_due = 0.0  # from now on it is held
             except Exception as error:  # a run of another version's methods must not stop the others
@@ -187,9 +203,9 @@ class Scheduling:
 
     def _next_of(self, run: ActiveRun) -> Task | None:
         plan = self._plans[run.id]
-        for trial_id, position in self._store.queued(run.id).items():
-            if position >= len(plan.source_seeds):
-                break  # added in this very moment, by the engine of another home with the same store
+        known = len(plan.source_seeds)  # another home's engine with the same store may add some in this very moment
+        queued = [(trial_id, at) for trial_id, at in self._store.queued(run.id).items() if at < known]
+        for trial_id, position in sorted(queued, key=lambda one: plan.expected(one[1])):
             seed = plan.source_seeds[position]
             ready = seed is None or seed in plan.prepared
             task = Task(run.id, trial_id) if ready else Task(run.id, seed=seed)
@@ -218,6 +234,11 @@ class Scheduling:
         future = self._client.submit(*work, pure=False, retries=0)
         future.add_done_callback(lambda _: self._wake.set())
         self._tasks[task] = future
+
+
+def _judged(trial: Trial) -> tuple[str, int] | None:
+    label = trial.method.label
+    return None if label == trial.experiment.baseline else (label, trial.budget)
 
 
 def _seeds_ahead(experiment: Experiment, trials: list[Trial]) -> list[int]:

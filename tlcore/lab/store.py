@@ -636,8 +636,8 @@ def _number_of_trials(connection: sa.Connection, run_id: str) -> int:
 
 def _rests(connection: sa.Connection, run_id: str, after: int) -> bool:
     """Whether a run of so many trials waits for a look; from here on nobody else changes that."""
-    waits = (RUNS.c.id == run_id, RUNS.c.status.in_(ACTIVE), RUNS.c.cancel_asked.is_(None))
-    if connection.execute(sa.select(RUNS.c.id).where(*waits).with_for_update()).first() is None:
+    active = (RUNS.c.id == run_id, RUNS.c.status.in_(ACTIVE))
+    if connection.execute(sa.select(RUNS.c.id).where(*active).with_for_update()).first() is None:
         return False
     counts = _counts(connection, [run_id])
     return sum(counts.values()) == after and not any(counts[run_id, status] for status in ACTIVE)
