@@ -18,8 +18,7 @@ such that gaps have spreads of 2 points between seeds, 10 between examples and 3
 """
 
 import argparse
-from collections.abc import Iterator
-from itertools import count
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -35,7 +34,7 @@ OUTLIERS = {"none": (1, 1, 1), "between seeds": (5, 1, 1), "in everything": (5, 
 
 
 def scores(rng: np.random.Generator, methods: int, seeds: int, outlier: tuple[int, int, int] = (1, 1, 1)) -> np.ndarray:
-    """Draw scores (1 + methods, seeds, EXAMPLES) without a gap, the baseline first; the first method may scatter more."""
+    """Draw scores (1 + methods, seeds, EXAMPLES) without a gap, of the baseline first; one method may scatter more."""
     shapes = ((seeds, 1), (1, EXAMPLES), (seeds, EXAMPLES))
     total = np.zeros((1 + methods, seeds, EXAMPLES))
     for spread, shape, more in zip(SPREADS, shapes, outlier, strict=True):
@@ -76,10 +75,14 @@ def shares(methods: int, seeds: int, outlier: str, runs: int) -> dict[str, float
     return {name: float(np.mean([one[name] for one in drawn])) for name in drawn[0]}
 
 
+NAMES = (
+    "fine_tune,frozen,l2_sp,delta,bss,lora,adapters,bias_only,coral,tca,mmd,dann,pooled,kmm".split(",")  # fmt: skip
+)
+
+
 def drawn_experiment(methods: int, **fields: object) -> Experiment:
     """Return an experiment of so many methods whose trials are to be drawn."""
-    names = "fine_tune,frozen,l2_sp,delta,bss,lora,adapters,bias_only,coral,tca,mmd,dann,pooled,kmm".split(",")
-    return Experiment.build({"methods": ["from_scratch", *names[:methods]], "budgets": [5], **fields})
+    return Experiment.build({"methods": ["from_scratch", *NAMES[:methods]], "budgets": [5], **fields})
 
 
 def until_decided(rng: np.random.Generator, methods: int, gaps: np.ndarray) -> Results:
@@ -104,49 +107,42 @@ def fixed(rng: np.random.Generator, methods: int, gaps: np.ndarray, seeds: int) 
     return [one.verdict for one in judge_together(drawn, "baseline", "accuracy")]
 
 
-EFFECTS = {
-    "no gap": lambda rng, methods: np.zeros(methods),
-    "5 points each": lambda rng, methods: np.full(methods, GAP),
-    "normal, spread 5 points": lambda rng, methods: rng.normal(0, GAP, methods),
-    "half none, half 10 points": lambda rng, methods: np.where(np.arange(methods) % 2, 2 * GAP, 0.0),
-}
+EFFECTS = {"no gap": (0.0, 0.0), "5 points each": (GAP, 0.0), "normal, 5 points": (0.0, GAP), "normal, 10": (0.0, 0.1)}
+"""Mean and spread of the true gaps of the methods of a run."""
+FIXED = (3, 4, 5, 6, 7, 8, 10, 12, 14, 17, 20, 25, 30)
 
 
-def right(verdicts: Iterator[str], gaps: np.ndarray) -> tuple[int, int]:
-    """Return how many true gaps were found with their sign, and how many verdicts are false."""
-    signs = [("help" in one) - ("negative" in one) for one in verdicts]
-    truth = np.sign(gaps)
-    return sum(s == t != 0 for s, t in zip(signs, truth, strict=True)), sum(
-        s not in (0, t) for s, t in zip(signs, truth, strict=True)
-    )
+def found(verdicts: Iterable[str], gaps: np.ndarray) -> int:
+    """Return how many true gaps were found with their sign."""
+    signs = np.array([("help" in one) - ("negative" in one) for one in verdicts])
+    return int(((signs == np.sign(gaps)) & (signs != 0)).sum())
 
 
 def table_of_looks(methods: int, runs: int) -> Iterator[str]:
     """Yield the rows of the table of runs until decided."""
-    for name, effect in EFFECTS.items():
+    for name, (mean, spread) in EFFECTS.items():
         rng = np.random.default_rng(methods)
-        trials, found, false, there = [], 0, 0, 0
+        trials, hits, false = [], 0, 0
         for _ in range(runs):
-            gaps = effect(rng, methods)
+            gaps = rng.normal(mean, spread, methods)
             results = until_decided(rng, methods, gaps)
-            hits, errors = right(iter(results.verdicts["verdict"]), gaps)
+            hits += found(results.verdicts["verdict"], gaps)
+            false += bool((results.verdicts["verdict"] != "no evidence").any())
             trials.append(len(results.records))
-            found, false, there = found + hits, false + (errors > 0), there + np.count_nonzero(gaps)
-        row = f"| {name} | {false / runs:.3f} | {np.mean(trials):.0f}"
-        if not there:
-            yield f"{row} | – | – | – |"
+        if mean == spread == 0:
+            yield f"| {name} | {false / runs:.3f} | {np.mean(trials):.0f} | – | – | – |"
             continue
-        power = found / there
-        for seeds in count(3):
-            rng, hits, there = np.random.default_rng([methods, seeds]), 0, 0
-            for _ in range(max(20, runs // 2)):
-                gaps = effect(rng, methods)
-                hits += right(iter(fixed(rng, methods, gaps, seeds)), gaps)[0]
-                there += np.count_nonzero(gaps)
-            if hits / there >= power or seeds == 30:
-                break
-        saved = 1 - np.mean(trials) / (seeds * (1 + methods))
-        yield f"{row} | {power:.2f} | {seeds} seeds, {seeds * (1 + methods)} trials | {saved:.0%} |"
+        power, of_fixed = hits / runs / methods, []
+        for seeds in FIXED:
+            rng = np.random.default_rng([methods, seeds])
+            drawn = [rng.normal(mean, spread, methods) for _ in range(runs)]
+            of_fixed.append(sum(found(fixed(rng, methods, gaps, seeds), gaps) for gaps in drawn) / runs / methods)
+        as_good = float(np.interp(power, np.maximum.accumulate(of_fixed), FIXED))
+        needed = as_good * (1 + methods)
+        yield (
+            f"| {name} | – | {np.mean(trials):.0f} | {power:.2f} | {as_good:.1f} seeds, {needed:.0f} trials | "
+            f"{1 - np.mean(trials) / needed:.0%} |"
+        )
 
 
 def main() -> None:

@@ -101,6 +101,8 @@ def run(
     if progress and (seconds := lab.forecast(experiment)):
         most = f"; up to {experiment.most_trials()} if verdicts stay open" if experiment.until == "decided" else ""
         print(f"{len(experiment.trials())} trials, about {_time(seconds)}{most}", file=sys.stderr)
+    if progress and (gap := experiment.smallest_gap()) is not None:
+        print(f"gaps from about {100 * gap:.1f} points will show, for all methods at once", file=sys.stderr)
     run_id = lab.submit(experiment, workers)
     if experiment.where.own and not as_json:
         _print_data(experiment)

@@ -143,8 +143,12 @@ class Results:
         """
         if self.experiment.until == "decided":
             return _table_of([*self._looked[0].values()])
-        metric = self.experiment.metric
-        return _table_of(self._verdicts_on(metric, self._comparisons(metric, sorted(self.experiment.budgets))))
+        return _table_of(self._verdicts_on(self.experiment.metric, self.comparisons))
+
+    @cached_property
+    def comparisons(self) -> list[Gaps]:
+        """The gaps of each method to the baseline at each budget, by seed and test example: what is judged."""
+        return self._comparisons(self.experiment.metric, sorted(self.experiment.budgets))
 
     @cached_property
     def open(self) -> list[tuple[str, int]]:
@@ -189,7 +193,7 @@ class Results:
             for record in self.records
             if record.status in ("done", "failed")
         }
-        everything = self._comparisons(metric, sorted(self.experiment.budgets))
+        everything = self.comparisons
         undecided, complete = {(one.method, one.budget) for one in everything}, 0
         verdicts: dict[tuple[str, int], Verdict] = {}
         for number, look in enumerate(looks):

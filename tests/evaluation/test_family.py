@@ -199,7 +199,5 @@ def test_a_verdict_among_many_asks_for_more_and_says_so():
     family = judge_together(gaps, "from_scratch", "accuracy")
     assert family[4].p_value < 0.05 < family[4].p_adjusted
     assert family[4].verdict == "no evidence"
-    assert family[4].sentence.endswith(
-        "which would do if nothing else had been compared, and not among 14 comparisons: no evidence yet."
-    )
+    assert family[4].sentence.endswith("which would be evidence by itself, and is not yet among 14 comparisons.")
     assert family[4].comparisons == 14

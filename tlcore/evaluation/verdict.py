@@ -277,13 +277,13 @@ SENTENCES: dict[str, str] = {
     "in {metric} ({confidence} % interval, {seeds}): too close to call, "
     "no evidence that transfer helps or harms.",
     "one of several": "{opening}, {method} reaches {gap} more {metric} than {baseline} ({interval}, {seeds}), "
-    "which {why}: no evidence yet.",
+    "which {why}.",
     "one of several, lower": "{opening}, {method} reaches {gap} less {metric} than {baseline} ({interval}, {seeds}), "
-    "which {why}: no evidence yet.",
+    "which {why}.",
     "one of several, worse": "{opening}, {method} costs {gap} of {metric} against {baseline} ({interval}, {seeds}), "
-    "which {why}: no evidence yet.",
+    "which {why}.",
     "one of several, worse, lower": "{opening}, {method} adds {gap} of {metric} against {baseline} "
-    "({interval}, {seeds}), which {why}: no evidence yet.",
+    "({interval}, {seeds}), which {why}.",
     "too few seeds": "{opening}, there is too little evidence to judge {method} against {baseline} "
     "in {metric}: {seeds}, at least {minimum} needed.",
 }
@@ -304,8 +304,8 @@ PHRASES: dict[str, str] = {
     "one seed": "1 seed",
     "seeds": "{seeds} seeds",
     "of a group": "Of {group}: {sentence}",
-    "of many": "would do if nothing else had been compared, and not among {comparisons} comparisons",
-    "of looks": "would do at the only look, and not at one of several",
+    "of many": "would be evidence by itself, and is not yet among {comparisons} comparisons",
+    "of looks": "would be evidence at the only look, and is not yet at one of several",
 }
 
 # What is said of the spread between seeds.
