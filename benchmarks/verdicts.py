@@ -75,9 +75,10 @@ def shares(methods: int, seeds: int, outlier: str, runs: int) -> dict[str, float
     return {name: float(np.mean([one[name] for one in drawn])) for name in drawn[0]}
 
 
-NAMES = (
-    "fine_tune,frozen,l2_sp,delta,bss,lora,adapters,bias_only,coral,tca,mmd,dann,pooled,kmm".split(",")  # fmt: skip
-)
+NAMES = [
+    "fine_tune", "frozen", "l2_sp", "delta", "bss", "lora", "adapters",
+    "bias_only", "coral", "tca", "mmd", "dann", "pooled", "kmm",
+]  # fmt: skip
 
 
 def drawn_experiment(methods: int, **fields: object) -> Experiment:
