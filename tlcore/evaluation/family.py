@@ -24,8 +24,8 @@ from tlcore.evaluation.gap import GapEstimate, Spread, checked, estimate
 
 FEWEST_LENDERS = 2
 """Other methods at a label budget from which on they say how much a seed's luck is."""
-TRIMMED = 0.1
-"""Share of the lenders, the most scattered ones, that are left out of what they say."""
+TRIMMED = 0.075
+"""Share of the lenders, the most scattered ones, that are left out of what they say; at least one."""
 DOUBT, TRUST = 0.05, 0.20
 """How likely it is, were its seeds' luck that of the others, that a method scatters as much as it does. Below the first
 it keeps its own spread, from the second on it borrows in full, and in between in part."""
@@ -117,7 +117,7 @@ def members(comparisons: Sequence[Gaps]) -> list[Member]:
 
         F̃ = (d·F₀ + f·F) / (d + f)     with d + f degrees of freedom,     and MS̃ₐ = F̃·MSₑ
 
-    F₀ is that of the other methods, a mean without the most scattered tenth, and d what it is worth: see `lent`. All
+    F₀ is that of the other methods, a mean without the most scattered, and d what it is worth: see `lent`. All
     else is as in `tlcore.evaluation.gap.gap_interval`. A table in which all seeds say the same, or all examples,
     neither lends nor borrows.
 
@@ -159,7 +159,7 @@ def members(comparisons: Sequence[Gaps]) -> list[Member]:
 def lent(squares: np.ndarray, degrees: np.ndarray, likeness: np.ndarray) -> list[tuple[float, Loan]]:
     """Return for each of several mean squares what the others say it should be, and what that is worth.
 
-    What the others say is F₀, their mean weighted by degrees of freedom, without the largest tenth, divided by what
+    What the others say is F₀, their mean weighted by degrees of freedom, without the largest (`TRIMMED`), divided by what
     such a mean of mean squares is for true ones of 1. As all of them hold the baseline's luck, J of them with f degrees
     of freedom are not worth J·f: with ρ the correlation of two, their mean squares have ρ², and F₀ has ::
 
