@@ -159,9 +159,9 @@ def members(comparisons: Sequence[Gaps]) -> list[Member]:
 def lent(squares: np.ndarray, degrees: np.ndarray, likeness: np.ndarray) -> list[tuple[float, Loan]]:
     """Return for each of several mean squares what the others say it should be, and what that is worth.
 
-    What the others say is F₀, their mean weighted by degrees of freedom, without the largest (`TRIMMED`), divided by what
-    such a mean of mean squares is for true ones of 1. As all of them hold the baseline's luck, J of them with f degrees
-    of freedom are not worth J·f: with ρ the correlation of two, their mean squares have ρ², and F₀ has ::
+    What the others say is F₀, their mean weighted by degrees of freedom, without the largest (`TRIMMED`), divided by
+    what such a mean of mean squares is for true ones of 1. As all of them hold the baseline's luck, J of them with f
+    degrees of freedom are not worth J·f: with ρ the correlation of two, their mean squares have ρ², and F₀ has ::
 
         d = 2·(E F₀)² / Var F₀ = (Σf)² / (Σ_j f_j/q + Σ_{j≠k} ρ_jk²·min(f_j, f_k))
 
