@@ -523,3 +523,60 @@ def test_every_template_says_who_against_whom():
     for template in SENTENCES.values():
         named = {name for _, name, _, _ in Formatter().parse(template) if name}
         assert {"opening", "method", "baseline", "metric", "seeds"} <= named
+
+
+# Against the margin.
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("margin", [0.01, 0.03])
+def test_the_three_probabilities_are_baycomp_s_where_there_is_one_number_a_seed(seed, margin):
+    """By its posterior of mean, variance and degrees of freedom; its correction for folds that share what is trained on,
+    1/n + 1/(n − 1) in place of 1/n, is for cross-validation, and seeds are no folds.
+    """
+    from baycomp.single import Posterior
+
+    rng = np.random.default_rng(seed)
+    baseline, method = 0.8 + 0.03 * rng.standard_normal(7), 0.82 + 0.03 * rng.standard_normal(7)
+    gaps = method - baseline
+    theirs = Posterior(gaps.mean(), gaps.var(ddof=1) / 7, 6, margin).probs()
+    verdict = judge("fine_tune", 5, "from_scratch", "accuracy", gaps[:, None], margin)
+    assert (verdict.p_worse, verdict.p_equal, verdict.p_better) == pytest.approx(theirs, abs=1e-6)
+
+
+@given(tables, st.floats(0, 0.5))
+def test_the_three_probabilities_are_all_there_is_and_those_of_the_mirror(table, margin):
+    verdict, mirrored = (judge("m", 5, "b", "accuracy", sign * table, margin) for sign in (1, -1))
+    assert verdict.p_worse + verdict.p_equal + verdict.p_better == pytest.approx(1)
+    assert (mirrored.p_worse, mirrored.p_better) == pytest.approx((verdict.p_better, verdict.p_worse), abs=1e-9)
+
+
+@pytest.mark.parametrize(("gap", "margin"), [(0.03, 0.01), (0.06, 0.02), (-0.05, 0.01), (0.004, 0.01)])
+def test_more_than_the_margin_is_tested_at_its_nearer_end(gap, margin):
+    """Closed form: limma's treat with the error and degrees of freedom of the gap."""
+    table = centred(gap, 0.03)
+    estimate = gap_interval(table)
+    t = stats.t(estimate.degrees_of_freedom)
+    by_hand = t.sf((abs(gap) - margin) / estimate.standard_error) + t.sf((abs(gap) + margin) / estimate.standard_error)
+    assert estimate.beyond(margin) == pytest.approx(by_hand)
+    assert estimate.beyond(0) == pytest.approx(estimate.p_value)
+
+
+def test_at_the_margin_itself_helps_is_said_in_one_of_twenty():
+    rng, margin, draws = np.random.default_rng(0), 0.05, 1500
+    drawn = margin + 0.02 * rng.standard_normal((draws, 5, 1)) * np.ones((1, 1, 6))
+    said = np.mean([judge("m", 5, "b", "accuracy", table, margin).verdict == "helps" for table in drawn])
+    assert said == pytest.approx(0.05, abs=0.02)
+
+
+@pytest.mark.parametrize(("gap", "half_width"), [(0.001, 0.004), (0.0, 0.011), (-0.004, 0.007), (0.009, 0.004)])
+def test_practically_equal_is_what_two_one_sided_tests_say(gap, half_width):
+    table = centred(gap, half_width)
+    by_hand = max(
+        stats.ttest_1samp(table[:, 0], -0.01, alternative="greater").pvalue,
+        stats.ttest_1samp(table[:, 0], 0.01, alternative="less").pvalue,
+    )
+    assert gap_interval(table).within(0.01) == pytest.approx(by_hand)
+    verdict = judge("fine_tune", 5, "from_scratch", "accuracy", table)
+    assert verdict.equal == (by_hand < 0.05 and verdict.verdict == "no evidence")
+    assert ("practically equal" in verdict.sentence) == verdict.equal
