@@ -531,7 +531,7 @@ def test_every_template_says_who_against_whom():
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("margin", [0.01, 0.03])
 def test_the_three_probabilities_are_baycomp_s_where_there_is_one_number_a_seed(seed, margin):
-    """By its posterior of mean, variance and degrees of freedom; its correction for folds that share what is trained on,
+    """Its posterior of mean, variance and degrees of freedom; its correction for folds that share what is trained on,
     1/n + 1/(n − 1) in place of 1/n, is for cross-validation, and seeds are no folds.
     """
     from baycomp.single import Posterior
