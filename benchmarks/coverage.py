@@ -4,7 +4,7 @@
 
 Gaps are drawn as d[s, i] = aₛ + bᵢ + eₛᵢ with mean 0, for several mixtures of the three spreads. The same draws go to
 
-- ours: `tlcore.evaluation.verdict.gap_interval`;
+- ours: `tlcore.evaluation.gap.gap_interval`;
 - Satterthwaite: the same variance, with Satterthwaite's degrees of freedom for the sum of mean squares;
 - over seeds, over examples, over all cells: a paired t-test that knows one kind of replication only.
 """
@@ -15,7 +15,7 @@ from math import sqrt
 import numpy as np
 from scipy import stats
 
-from tlcore.evaluation.verdict import gap_interval
+from tlcore.evaluation.gap import gap_interval
 
 SPREADS = {  # of the seed effect, the example effect, and the residual
     "only noise": (0.0, 0.0, 1.0),

@@ -14,7 +14,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from tlcore.concerns import SENTENCES, Concern, catalogues, columns, labels, power, rows
 from tlcore.concerns.scripts import unread
 from tlcore.datasets.columns import Column
-from tlcore.evaluation.verdict import gap_interval
+from tlcore.evaluation.gap import gap_interval
 from tlcore.experiment import Experiment
 from tlcore.scenarios import features
 

@@ -101,6 +101,8 @@ def run(
     if progress and (seconds := lab.forecast(experiment)):
         most = f"; up to {experiment.most_trials()} if verdicts stay open" if experiment.until == "decided" else ""
         print(f"{len(experiment.trials())} trials, about {_time(seconds)}{most}", file=sys.stderr)
+    if progress and (gap := experiment.smallest_gap()) is not None:
+        print(f"gaps from about {100 * gap:.1f} points will show, for all methods at once", file=sys.stderr)
     run_id = lab.submit(experiment, workers)
     if experiment.where.own and not as_json:
         _print_data(experiment)
@@ -381,7 +383,7 @@ def _print_run(info: RunInfo, results: Results, as_json: bool) -> None:
     print(f"{info.id}  {info.name}: {_standing(info)}")
     print(results.experiment.where.remark)
     _print_table(table.columns, ([_cell(value) for value in row] for row in table.itertuples(index=False)))
-    print("".join(f"\n{sentence}" for sentence in results.verdicts["sentence"]))
+    print("".join(f"\n{sentence}" for sentence in [*results.verdicts["sentence"], *results.harmed["sentence"]]))
     _print_errors(results.trials)
 
 

@@ -356,6 +356,29 @@ class Experiment(BaseModel):
         further = (seed for seed in count() if seed not in self.seeds)
         return [*self.seeds, *islice(further, max(0, number - len(self.seeds)))]
 
+    def smallest_gap(self) -> float | None:
+        """Return about the smallest gap that these seeds and test examples show; None where nothing is known of it.
+
+        With all seeds that there may be, for all comparisons at once: `tlcore.evaluation.power.smallest_gap`.
+        """
+        from tlcore.evaluation.looks import levels
+        from tlcore.evaluation.power import counted, smallest_gap
+        from tlcore.methods import METHODS
+        from tlcore.scenarios.base import UNKNOWN
+
+        if not self.where.metrics[self.metric].in_points:
+            return None
+        answers = self.domains().test.answers
+        examples = counted(answers[answers != UNKNOWN], self.metric)
+        judged = sum(
+            choice.label != self.baseline and METHODS[choice.name].configure(choice.settings).transfers
+            for choice in self.methods
+        )
+        if not judged or examples < 2:
+            return None
+        comparisons = judged * len(self.budgets)
+        return smallest_gap(self.looks[-1], examples, comparisons, levels(self.looks, comparisons)[-1])
+
     def most_trials(self) -> int:
         """Return how many trials there are if no verdict is decided before the last look."""
         from tlcore.methods import METHODS

@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
+    from tlcore.evaluation.family import Gaps
+    from tlcore.evaluation.verdict import Verdict
     from tlcore.experiment import Experiment, Trial
 
 TRIAL_COLUMNS = (
@@ -133,64 +137,110 @@ class Results:
         """One row a method and budget: gap to the baseline with its interval, verdict and sentence.
 
         A pair of trials counts once both are done; a method with no such pair has no row, nor has one that takes
-        nothing from the source: a verdict is about transfer.
+        nothing from the source: a verdict is about transfer. All rows are one family
+        (`tlcore.evaluation.verdict.judge_together`). Of a run until decided each row is of the look that decided it, or
+        of the last one.
         """
-        import pandas as pd
+        if self.experiment.until == "decided":
+            return _table_of([*self._looked[0].values()])
+        return _table_of(self._verdicts_on(self.experiment.metric, self.comparisons))
 
-        from tlcore.evaluation.verdict import Verdict
-
-        return pd.DataFrame(self._judged(), columns=[f.name for f in fields(Verdict)])
+    @cached_property
+    def comparisons(self) -> list[Gaps]:
+        """The gaps of each method to the baseline at each budget, by seed and test example: what is judged."""
+        return self._comparisons(self.experiment.metric, sorted(self.experiment.budgets))
 
     @cached_property
     def open(self) -> list[tuple[str, int]]:
-        """Method and budget of each verdict that is open after the last complete look."""
-        judged = [record for record in self.records if record.trial.seed in self._looked_at]
-        table = Results(self.experiment, judged).verdicts
-        margin = self.experiment.margin
-        equal = (table["ci_low"] >= -margin) & (table["ci_high"] <= margin)
-        undecided = table[(table["verdict"] == "no evidence") & ~equal]
-        return list(zip(undecided["method"], undecided["budget"], strict=True))
+        """Method and budget of the verdicts that the next look of a run until decided may decide; none after its last.
+
+        Of a run with a fixed number of seeds, those that would be open if it went on until decided: under the rule of
+        such a run, in which every look counts, a verdict that was won by a hair may be open again.
+        """
+        verdicts, look = self._looked
+        return [key for key, verdict in verdicts.items() if verdict.open and look < self._rule.looks[-1]]
 
     def wanted(self) -> list[Trial]:
-        """Return the trials of the next look that are not there, in their order; none where there is no next look."""
-        experiment, seeds = self.experiment, {record.trial.seed for record in self.records}
-        later = [look for look in experiment.looks if look > len(seeds)]
-        if not later or len(self._looked_at) < len(seeds):
+        """Return the trials that the next look of a run until decided needs, in the order in which they should run.
+
+        Those of the open verdicts and of their baselines; none while trials of the present look are at work.
+        """
+        if not self.open or any(record.status in ("queued", "running") for record in self.records):
             return []
         known = {record.trial.key for record in self.records}
-        pairs = {*self.open, *((experiment.baseline, budget) for _, budget in self.open)}
-        return [
-            trial
-            for trial in experiment.trials(later[0])
-            if (trial.method.label, trial.budget) in pairs and trial.key not in known
-        ]
+        pairs = {*self.open, *((self.experiment.baseline, budget) for _, budget in self.open)}
+        after = next(look for look in self._rule.looks if look > self._looked[1])
+        trials = self._rule.trials(after)
+        return [t for t in trials if (t.method.label, t.budget) in pairs and t.key not in known]
 
-    @property
-    def _looked_at(self) -> set[int]:
-        """The seeds of the last look whose trials have all ended."""
-        experiment, there = self.experiment, {record.trial.seed for record in self.records}
-        waiting = {record.trial.seed for record in self.records if record.status not in ("done", "failed")}
-        looks = [{*experiment.seeds_up_to(look)} for look in experiment.looks]
-        return next((seeds for seeds in reversed(looks) if seeds <= there and not seeds & waiting), set())
+    @cached_property
+    def _rule(self) -> Experiment:
+        """The experiment as it is, or as it would be, until decided."""
+        return self.experiment if self.experiment.until == "decided" else self.experiment.until_decided()
+
+    @cached_property
+    def _looked(self) -> tuple[dict[tuple[str, int], Verdict], int]:
+        """The verdicts as one look after the other left them, and how many seeds the last complete one had.
+
+        Every look is repeated from the trials, so that nothing about it needs to be kept: what it decided stays, and
+        what it left open is judged again with the seeds of the next.
+        """
+        from tlcore.evaluation.looks import levels
+
+        metric, baseline, looks = self.experiment.metric, self.experiment.baseline, self._rule.looks
+        ended = {
+            (record.trial.method.label, record.trial.budget, record.trial.seed)
+            for record in self.records
+            if record.status in ("done", "failed")
+        }
+        everything = self.comparisons
+        undecided, complete = {(one.method, one.budget) for one in everything}, 0
+        verdicts: dict[tuple[str, int], Verdict] = {}
+        for number, look in enumerate(looks):
+            if not undecided:
+                break
+            seeds = self._rule.seeds_up_to(look)
+            pairs = {(label, budget) for one, budget in undecided for label in (one, baseline)}
+            all_there = {(*pair, seed) for pair in pairs for seed in seeds} <= ended
+            if number and not all_there:
+                break
+            here = [part for one in everything if (part := one.at(seeds)).seeds]
+            keys = [(one.method, one.budget) for one in here]
+            settled = [None if key in undecided else verdicts[key] for key in keys]
+            found = self._verdicts_on(metric, here, levels(looks, len(everything))[number], settled)
+            verdicts |= dict(zip(keys, found, strict=True))
+            if not all_there:
+                break
+            undecided, complete = {key for key in undecided if key in verdicts and verdicts[key].open}, look
+        return verdicts, complete
 
     @cached_property
     def group_verdicts(self) -> pd.DataFrame:
         """One row a group of test examples, method and budget: ``group``, ``members``, then as `verdicts`.
 
-        What helps on average may harm some. Each group is judged by itself, so that of twenty rows in which nothing
-        happens one may still look as if; a group of one is not judged.
+        What helps on average may harm some. The rows are a family of their own: of twenty in which nothing happens, one
+        that looks as if is not taken for a finding. A group of one is not judged. By `Scenario.group_metric`.
         """
-        import pandas as pd
+        metric = self.experiment.where.group_metric(self.experiment.metric)
+        found = [
+            comparison
+            for budget, groups in self._groups.items()
+            for group, members in groups.items()
+            if members.sum() > 1
+            for comparison in self._comparisons(metric, [budget], group, members)
+        ]
+        table = _table_of(self._verdicts_on(metric, found))
+        table.insert(0, "group", [comparison.among for comparison in found])
+        table.insert(1, "members", [comparison.table.shape[1] for comparison in found])
+        return table
 
-        from tlcore.evaluation.verdict import Verdict
-
-        rows = []
-        for budget, groups in self._groups.items():
-            for group, members in groups.items():
-                if members.sum() > 1:
-                    found = {"group": group, "members": int(members.sum())}
-                    rows += [found | row for row in self._judged({budget: members})]
-        return pd.DataFrame(rows, columns=["group", "members", *(f.name for f in fields(Verdict))])
+    @cached_property
+    def harmed(self) -> pd.DataFrame:
+        """The rows of `group_verdicts` that say negative transfer where the method's verdict as a whole does not."""
+        keys = ["method", "budget"]
+        whole = self.verdicts[self.verdicts["verdict"].str.contains("negative")]
+        rows = self.group_verdicts[self.group_verdicts["verdict"].str.contains("negative")]
+        return rows[~rows.set_index(keys).index.isin(whole.set_index(keys).index)]
 
     def by_group(self, metric: str) -> pd.DataFrame:
         """One row a method, budget and group of test examples: the metric's mean over seeds, as `summary`.
@@ -219,44 +269,61 @@ class Results:
                 groups[record.trial.budget] = scenario.groups(record.result.examples)
         return groups
 
-    def _judged(self, among: dict[int, np.ndarray] | None = None) -> list[dict[str, Any]]:
-        """Judge each method at each budget, or at some budgets among some test examples only."""
-        from tlcore.evaluation.verdict import gap_table, judge
+    def _verdicts_on(
+        self, metric: str, comparisons: list[Gaps], level: float | None = None, settled: Sequence[Verdict | None] = ()
+    ) -> list[Verdict]:
+        from tlcore.evaluation.verdict import ALPHA, judge_together
+
+        experiment, scenario = self.experiment, self.experiment.where
+        return judge_together(
+            comparisons,
+            experiment.baseline,
+            scenario.metrics[metric],
+            experiment.margin,
+            budget_of=scenario.budget_of,
+            level=level or ALPHA,
+            settled=settled,
+        )
+
+    def _comparisons(
+        self, metric: str, budgets: list[int], group: str = "", members: np.ndarray | None = None
+    ) -> list[Gaps]:
+        """Return the gaps of each method at each of some budgets, among all test examples or the members of a group."""
+        from tlcore.evaluation.family import Gaps
+        from tlcore.evaluation.gap import gap_table
         from tlcore.methods import METHODS
 
         experiment = self.experiment
-        scenario = experiment.where
-        metric = scenario.metrics[experiment.metric]
-        budgets = sorted(experiment.budgets) if among is None else sorted(among)
-        scores = {
-            (r.trial.method.label, r.trial.budget, r.trial.seed): r.result.examples[experiment.metric]
-            for r in self.records
-            if r.result and experiment.metric in r.result.examples  # without known answers nothing is scored
-        }
+        higher_is_better = experiment.where.metrics[metric].higher_is_better
+        scores = self._scores(metric)
+        some = slice(None) if members is None else members
         judged = [
             choice.label
             for choice in experiment.methods
             if choice.label != experiment.baseline and METHODS[choice.name].configure(choice.settings).transfers
         ]
-        rows = []
+        found = []
         for budget in budgets:
-            members = slice(None) if among is None else among[budget]
             for label in judged:
-                seeds = [
-                    seed
-                    for seed in dict.fromkeys(r.trial.seed for r in self.records)
-                    if {(label, budget, seed), (experiment.baseline, budget, seed)} <= scores.keys()
-                ]
-                if seeds:
+                mine, its = scores.get((label, budget), {}), scores.get((experiment.baseline, budget), {})
+                if seeds := [seed for seed in mine if seed in its]:
                     gaps = gap_table(
-                        [scores[label, budget, seed][members] for seed in seeds],
-                        [scores[experiment.baseline, budget, seed][members] for seed in seeds],
-                        higher_is_better=metric.higher_is_better,
+                        [mine[seed][some] for seed in seeds],
+                        [its[seed][some] for seed in seeds],
+                        higher_is_better=higher_is_better,
                     )
-                    names = (label, budget, experiment.baseline, metric)
-                    verdict = judge(*names, gaps, experiment.margin, budget_of=scenario.budget_of)
-                    rows.append(asdict(verdict))
-        return rows
+                    found.append(Gaps(label, budget, tuple(seeds), gaps, group, apart=bool(group)))
+        return found
+
+    def _scores(self, metric: str) -> dict[tuple[str, int], dict[int, np.ndarray]]:
+        """Return the scores of the test examples in a metric, by method and budget, then by seed."""
+        found: dict[tuple[str, int], dict[int, np.ndarray]] = {}
+        for record in self.records:
+            # Without known answers nothing is scored.
+            if record.result and metric in record.result.examples:
+                key = (record.trial.method.label, record.trial.budget)
+                found.setdefault(key, {})[record.trial.seed] = record.result.examples[metric]
+        return found
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
@@ -336,6 +403,15 @@ class Results:
                 truth, predicted = (examples[name][known].astype(int) for name in ("truth", "predicted"))
                 np.add.at(matrix, (truth, predicted), 1)
         return matrix
+
+
+def _table_of(verdicts: list[Verdict]) -> pd.DataFrame:
+    import pandas as pd
+
+    from tlcore.evaluation.verdict import Verdict
+
+    table = pd.DataFrame([asdict(verdict) for verdict in verdicts], columns=[f.name for f in fields(Verdict)])
+    return table.assign(more_seeds=pd.Series([verdict.more_seeds for verdict in verdicts], dtype=object))
 
 
 def _mean_over_seeds(trials: pd.DataFrame, by: list[str], metric: str) -> pd.DataFrame:

@@ -2,7 +2,6 @@
 
 import streamlit as st
 
-from pages.parts import words
 from pages.parts.language import _, ngettext
 from tlcore.errors import SpecificationError
 from tlcore.report import figures
@@ -29,54 +28,6 @@ def lengths(results: Results, budget: int) -> None:
         ),
         key="chart.lengths",
     )
-
-
-def groups(results: Results, budget: int) -> None:
-    """Show whom each method serves, and whom it harms though it helps on average."""
-    experiment = results.experiment
-    table = results.by_group(experiment.metric)
-    if not len(table):
-        return
-    metric = experiment.where.metrics[experiment.metric]
-    st.subheader(_("For whom"), anchor=False)
-    verdicts = results.group_verdicts
-    verdicts = verdicts[verdicts["budget"] == budget]
-    harmed = verdicts[verdicts["verdict"].str.contains("negative")]
-    for method, rows in harmed.groupby("method", sort=False):
-        st.warning(
-            _("Negative transfer for some: {method} does harm to {groups}.").format(
-                method=method, groups=", ".join(map(words.group, rows["group"]))
-            ),
-            icon=":material/group_off:",
-        )
-    table = table[table["budget"] == budget]
-    sizes = table.drop_duplicates("group").set_index("group")["members"]
-    named = {group: f"{words.group(group)} ({size})" for group, size in sizes.items()}
-    looks = figures.look([choice.label for choice in experiment.methods], experiment.baseline)
-    st.plotly_chart(figures.by_group(table, looks, _(metric.label), named), key="chart.groups")
-    scale = 100 if metric.in_points else 1
-    with st.expander(_("Verdicts by group"), icon=":material/groups:"):
-        st.caption(_("Each group is judged by itself; of twenty without any effect, one may still look as if."))
-        st.dataframe(
-            verdicts.assign(
-                group=verdicts["group"].map(words.group),
-                verdict=verdicts["verdict"].map(words.verdict),
-                gap=verdicts["gap"] * scale,
-                interval=words.intervals(verdicts["ci_low"] * scale, verdicts["ci_high"] * scale),
-            )[["group", "members", "verdict", "method", "gap", "interval"]],
-            column_config={
-                "group": st.column_config.TextColumn(_("Group")),
-                "members": st.column_config.NumberColumn(_("People")),
-                "verdict": st.column_config.TextColumn(_("Verdict")),
-                "method": st.column_config.TextColumn(_("Method")),
-                "gap": st.column_config.NumberColumn(
-                    _("Gap, points of {metric}").format(metric=_(metric.label)), format="%+.1f"
-                ),
-                "interval": st.column_config.TextColumn(_("95 % interval")),
-            },
-            hide_index=True,
-            width="stretch",
-        )
 
 
 def one_person(results: Results, budget: int) -> None:

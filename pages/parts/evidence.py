@@ -57,9 +57,22 @@ def verdict_table(results: Results) -> None:
         sentence=words.sentences(table, results.experiment),
         gap=table["gap"] * scale,
         interval=words.intervals(table["ci_low"] * scale, table["ci_high"] * scale),
+        more_seeds=words.more_seeds(table),
     )
     st.dataframe(
-        table[["verdict", "method", "budget", "gap", "interval", "seeds", "sentence"]],
+        table,
+        column_order=[
+            "verdict",
+            "method",
+            "budget",
+            "gap",
+            "interval",
+            "p_adjusted",
+            "seeds",
+            "more_seeds",
+            "sentence",
+            "note",
+        ],
         column_config={
             "verdict": st.column_config.TextColumn(_("Verdict"), width="medium"),
             "method": st.column_config.TextColumn(_("Method")),
@@ -68,8 +81,21 @@ def verdict_table(results: Results) -> None:
                 _("Gap, points of {metric}").format(metric=_(metric.label)), format="%+.1f"
             ),
             "interval": st.column_config.TextColumn(_("95 % interval")),
+            "p_adjusted": st.column_config.NumberColumn(
+                _("p, of all at once"),
+                format="%.3f",
+                help=_(
+                    "How rarely so large a gap would come about anywhere in this run if no method had one. The "
+                    "verdict goes by it; the interval is that of this method by itself."
+                ),
+            ),
             "seeds": st.column_config.NumberColumn(_("Seeds")),
+            "more_seeds": st.column_config.TextColumn(
+                _("More seeds to decide"),
+                help=_("If the gap and its spread stay as they are. A dash: more test examples are needed, or none."),
+            ),
             "sentence": st.column_config.TextColumn(_("In words"), width="large"),
+            "note": st.column_config.TextColumn(_("What seeds scatter"), width="medium"),
         },
         hide_index=True,
         width="stretch",
@@ -123,17 +149,26 @@ def gaps(results: Results, budget: int) -> None:
     if not len(verdicts):
         return
     st.subheader(_("Gap to {baseline}").format(baseline=experiment.baseline), anchor=False)
-    st.plotly_chart(
-        figures.gaps(
-            verdicts,
-            experiment.margin,
-            _("gap in {metric}; inside the band it does not matter").format(
-                metric=_(experiment.where.metrics[experiment.metric].label)
+    left, right = st.columns([3, 2])
+    with left:
+        st.plotly_chart(
+            figures.gaps(
+                verdicts,
+                experiment.margin,
+                _("gap in {metric}; inside the band it does not matter").format(
+                    metric=_(experiment.where.metrics[experiment.metric].label)
+                ),
+                {name: words.verdict(name) for name in VERDICTS},
             ),
-            {name: words.verdict(name) for name in VERDICTS},
-        ),
-        key="chart.gaps",
-    )
+            key="chart.gaps",
+        )
+    with right:
+        st.plotly_chart(
+            figures.probabilities(
+                verdicts, (_("worse"), _("practically equal"), _("better")), _("how likely the true gap is")
+            ),
+            key="chart.probabilities",
+        )
 
 
 def unscored(results: Results) -> bool:

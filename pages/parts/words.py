@@ -26,7 +26,7 @@ def verdict(name: str) -> str:
 def sentences(verdicts: pd.DataFrame, experiment: Experiment) -> list[str]:
     """Say each verdict in one sentence, in the visitor's language."""
     scenario = SCENARIOS[experiment.scenario]
-    said = ["method", "budget", "baseline", "gap", "ci_low", "ci_high", "verdict", "seeds"]
+    said = ["method", "budget", "baseline", "gap", "ci_low", "ci_high", "verdict", "seeds", "equal", "comparisons"]
     rows: list[dict[str, Any]] = verdicts[said].to_dict("records")
     shared = {
         "metric": scenario.metrics[experiment.metric],
@@ -36,6 +36,13 @@ def sentences(verdicts: pd.DataFrame, experiment: Experiment) -> list[str]:
         "decimal_point": _("."),
     }
     return [sentence(**row, **shared) for row in rows]
+
+
+def more_seeds(verdicts: pd.DataFrame) -> list[str]:
+    """Return how many more seeds would decide each verdict; nothing where it is decided, a dash where none would."""
+    return [
+        "–" if pd.isna(more) else "" if more == 0 else f"+{int(more)}" for more in verdicts["more_seeds"].astype(float)
+    ]
 
 
 def intervals(low: pd.Series, high: pd.Series) -> list[str]:
@@ -80,13 +87,17 @@ def family(name: str) -> str:
 
 def group(name: str) -> str:
     """Return the name of a group of test examples."""
-    return {
+    known = {
         "cold": _("people of whom nothing is known here"),
         "warm": _("people with known choices here"),
         "few elsewhere": _("people with few choices elsewhere"),
         "some elsewhere": _("people with some choices elsewhere"),
         "many elsewhere": _("people with many choices elsewhere"),
-    }[name]
+    }
+    if name in known:
+        return known[name]
+    kind, of = name.split(" ", 1)
+    return {"label": _("label {name}"), "group": _("group {name}")}[kind].format(name=of)
 
 
 def pair(scenario: Scenario, source: str, target: str) -> str:

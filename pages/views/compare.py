@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.parts import answers, catalogue, feature_maps, texts, words
+from pages.parts import answers, catalogue, feature_maps, texts, whom, words
 from pages.parts.concerns import concerns_of_run
 from pages.parts.evidence import (
     charts,
@@ -68,13 +68,14 @@ if chosen is not None:
     blind = unscored(results)
     if not blind:
         warnings(results)
+        whom.harmed(results)
         verdict_table(results)
         decide_what_is_open(run)
         charts(results)
     budget = choose_budget(results)
     if not blind:
         gaps(results, budget)
-        catalogue.groups(results, budget)
+        whom.groups(results, budget)
         catalogue.lengths(results, budget)
         catalogue.one_person(results, budget)
         answers.single_answers(chosen, results, budget)

@@ -154,6 +154,12 @@ def said_of(experiment: Experiment) -> str:
     return experiment.where.settled(experiment.domains()).remark
 
 
+@st.cache_data(ttl=300, max_entries=50, show_spinner=False, hash_funcs={Experiment: Experiment.model_dump_json})
+def smallest_gap(experiment: Experiment) -> float | None:
+    """Return the smallest gap that will show; not asked anew at every click."""
+    return experiment.smallest_gap()
+
+
 def samples(experiment: Experiment) -> None:
     """Show some pictures of each domain, where the examples are pictures."""
     domains = experiment.domains()
@@ -329,6 +335,12 @@ def new_run(preset_name: str, scenario: str | None) -> None:
             if experiment.until == "decided":
                 cost = _("{cost}; up to {n} if verdicts stay open").format(cost=cost, n=experiment.most_trials())
             st.caption(cost)
+            if (gap := smallest_gap(experiment)) is not None:
+                st.caption(
+                    _(
+                        "Gaps from about {points:.1f} points will show, in all methods at once; smaller ones hardly."
+                    ).format(points=100 * gap)
+                )
     if start and experiment is not None:
         try:
             run_id = lab.submit(experiment)

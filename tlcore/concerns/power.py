@@ -7,13 +7,13 @@ from math import sqrt
 import numpy as np
 
 from tlcore.concerns import Concern, named
-from tlcore.evaluation.verdict import CONFIDENCE
+from tlcore.evaluation.gap import CONFIDENCE
+from tlcore.evaluation.power import counted
 
 DISAGREEMENT = 0.2
 """The share of test examples of which a method and its baseline are taken to be right on one alone."""
 LARGEST_GAP = 0.05
 """Of the gaps that a test set shows as often as not; a larger one is worth a word."""
-BALANCED = ("balanced_accuracy", "macro_recall")
 
 
 def smallest_gap(n: float, disagreement: float = DISAGREEMENT) -> float:
@@ -21,7 +21,7 @@ def smallest_gap(n: float, disagreement: float = DISAGREEMENT) -> float:
 
     On a test example the gap d is −1, 0 or 1, and other than 0 on a share q of them: Var d = q − g² for a mean gap g.
     With seeds that all agree, which is the best that seeds can do, the interval of a verdict
-    (`tlcore.evaluation.verdict.gap_interval`) is d̄ ± t·√(Var d / n) with t of n − 1 degrees of freedom. It leaves out 0
+    (`tlcore.evaluation.gap.gap_interval`) is d̄ ± t·√(Var d / n) with t of n − 1 degrees of freedom. It leaves out 0
     in half of the cases where g = t·√((q − g²) / n), that is ::
 
         g = t · √(q / (n + t²))
@@ -40,15 +40,11 @@ def smallest_gap(n: float, disagreement: float = DISAGREEMENT) -> float:
 
 
 def small_test(answers: np.ndarray, names: tuple[str, ...], metric: str) -> list[Concern]:
-    """Return the concern about test examples with known answers (n,) that are too few.
-
-    Where each class counts the same, Var d̄ = q/K² · Σ 1/n_k, so that they count for n = K² / Σ 1/n_k.
-    """
+    """Return the concern about test examples with known answers (n,) that are too few, as many as they count for."""
     kinds, counts = np.unique(answers, return_counts=True)
     if not len(kinds):
         return []
-    n = len(kinds) ** 2 / float((1 / counts).sum()) if metric in BALANCED else float(len(answers))
-    gap = smallest_gap(n)
+    gap = smallest_gap(counted(answers, metric))
     if gap <= LARGEST_GAP:
         return []
     values = {"n": len(answers), "points": round(100 * gap)}

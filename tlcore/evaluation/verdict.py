@@ -1,63 +1,70 @@
-"""Does transfer help? The gap to the baseline, its interval, and a verdict that a stakeholder can read.
+"""Does transfer help? A verdict on each method of a run that a stakeholder can read.
 
-Everything here is about the *gap*: for one method and one label budget, ::
-
-    d[s, i] = score of the method − score of the baseline,     same seed s, same test example i
-
-with the sign turned where lower is better, so that a positive gap always speaks for the method. Seeds (which
-target examples were labelled, how the network started) and test examples are both samples of something
-larger, and both return in many cells of the table d: cells are not independent, and S·N of them are far fewer
-than S·N pieces of evidence. `gap_interval` says how sure one can be of the mean gap over *new seeds and new
-examples*.
+A verdict is about the gap of a method to its baseline (`tlcore.evaluation.gap`), as one of the family of comparisons
+that a run makes (`tlcore.evaluation.family`).
 """
 
-from collections.abc import Callable, Iterable
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from math import inf, isfinite, sqrt
-from typing import Literal
+from math import isfinite, sqrt
+from typing import Any, Literal
 
 import numpy as np
 
+from tlcore.evaluation.family import Gaps, Joint, Loan, correlation, members
+from tlcore.evaluation.gap import CONFIDENCE, checked
+from tlcore.evaluation.looks import LOOKS
 from tlcore.evaluation.metrics import CLASSIFICATION, Metric
+from tlcore.evaluation.power import chance, more_seeds
 
 VERDICTS = ("helps", "helps a little", "no evidence", "negative transfer", "strongly negative transfer")
 MINIMUM_SEEDS = 3
-CONFIDENCE = 0.95
+ALPHA = 0.05
+"""How often, at most, a run in which nothing helps or harms may say of anything that it does."""
 MARGIN = 0.01
+FUTILE = 0.03
+"""Chance of a decision below which a run until decided spends no more seeds on a comparison."""
 
 BudgetOf = Literal["class", "user"]
 
 
 @dataclass(frozen=True)
-class GapEstimate:
-    """The mean gap and how sure one can be of it.
+class Verdict:
+    """What the evidence says of one method at one label budget; a row of ``verdicts.json``.
 
     Attributes
     ----------
+    method : str
+    budget : int
+    baseline, metric : str
     gap, ci_low, ci_high : float
-        In the metric's own unit; positive speaks for the method. Infinite bounds where the data say nothing
-        of spread.
+        The mean gap and its 95 % interval, this comparison by itself.
     p_value : float
-        Two-sided, of the hypothesis that the gap is 0. Below 1 − confidence exactly when 0 is outside the
-        interval.
+        Of the hypothesis that there is no gap, this comparison by itself.
+    verdict : str
+        One of `VERDICTS`, by the adjusted p-values.
+    sentence : str
     seeds : int
-    standard_error : float
-    degrees_of_freedom : float
-        Of the Student t distribution with which interval and p-value were made.
+    p_adjusted : float
+        As the p-value, for all comparisons of the run at once.
+    comparisons : int
+        How many those are.
+    p_worse, p_equal, p_better : float
+        The probabilities that the true gap is below −margin, within, and above it.
+    equal : bool
+        Whether it was shown to be within the margin.
+    level : float
+        What an adjusted p-value had to be below; less than 0.05 where a run looks more than once.
+    note : str
+        What is known of the spread between seeds from the other methods, in words.
+    chance : float
+        Of an open verdict, how likely it is decided with as many seeds as a run until decided takes at most.
+    more_seeds : int or None
+        Of an open verdict, how many more seeds would decide it if the gap stayed as it is; 0 if it is decided, None
+        if no number up to `tlcore.evaluation.power.MOST_SEEDS` would.
     """
-
-    gap: float
-    ci_low: float
-    ci_high: float
-    p_value: float
-    seeds: int
-    standard_error: float
-    degrees_of_freedom: float
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What the evidence says of one method at one label budget; a row of ``verdicts.json``."""
 
     method: str
     budget: int
@@ -70,128 +77,21 @@ class Verdict:
     verdict: str
     sentence: str
     seeds: int
+    p_adjusted: float
+    comparisons: int
+    p_worse: float
+    p_equal: float
+    p_better: float
+    equal: bool
+    level: float
+    note: str
+    chance: float
+    more_seeds: int | None
 
-
-def gap_table(
-    method_scores: Iterable[np.ndarray],
-    baseline_scores: Iterable[np.ndarray],
-    *,
-    higher_is_better: bool = True,
-) -> np.ndarray:
-    """Pair the scores of a method with those of its baseline: d[s, i], positive where the method is better.
-
-    Parameters
-    ----------
-    method_scores, baseline_scores : iterable of ndarray of shape (N,), one a seed
-        Scores of the same test examples in the same order, as from
-        `tlcore.evaluation.metrics.example_scores`.
-    higher_is_better : bool
-        False turns the sign, for losses.
-
-    Returns
-    -------
-    ndarray of shape (S, N)
-
-    Raises
-    ------
-    ValueError
-        Where the two do not have the same seeds or test examples, or a score is NaN.
-    """
-    method, baseline = _table(method_scores), _table(baseline_scores)
-    if method.shape != baseline.shape:
-        raise ValueError(
-            "A method and its baseline need the same seeds and test examples, but they have "
-            f"{method.shape[0]} x {method.shape[1]} and {baseline.shape[0]} x {baseline.shape[1]} scores."
-        )
-    table: np.ndarray = method - baseline
-    return table if higher_is_better else -table
-
-
-def gap_interval(differences: np.ndarray | Iterable[np.ndarray], confidence: float = CONFIDENCE) -> GapEstimate:
-    """Estimate the mean gap over new seeds and new test examples, with a confidence interval.
-
-    Seeds and examples are crossed random effects, d[s, i] = μ + aₛ + bᵢ + eₛᵢ with variances σ²ₐ, σ²_b, σ²ₑ.
-    The grand mean d̄ estimates μ, with ::
-
-        Var d̄ = σ²ₐ/S + σ²_b/N + σ²ₑ/(S·N) = (E MSₐ + E MS_b − E MSₑ) / (S·N)
-
-    in the mean squares of the two-way analysis of variance (MSₐ between seeds, MS_b between examples, MSₑ
-    residual). It splits into the part A that the factor with fewer levels (nearly always seeds, and so
-    written here) shows together with the residual, and the part B that the other factor adds::
-
-        A = MSₐ / (S·N)    B = max(0, MS_b − min(MSₐ, MSₑ)) / (S·N)    standard error = √(A + B)
-
-    so A + B is the usual estimate, and never below what either factor shows alone. Each part brings the
-    uncertainty of its own few degrees of freedom, as in Cochran's approximation to the Behrens-Fisher
-    problem::
-
-        interval = d̄ ± √(A·t²_{S−1} + B·t²_{N−1}) = d̄ ± t_ν · √(A + B)
-
-    and the second equality defines ν between S−1 and N−1, with which the p-value is made too.
-
-    Parameters
-    ----------
-    differences : array of shape (S, N), or one sequence of N gaps for each of S seeds
-        With N = 1 (a metric that exists for a whole test set only) the interval is about new seeds and *this*
-        test set; with S = 1 about new examples and *this* seed, which says nothing of how much luck a seed
-        brings: `judge` therefore asks for `MINIMUM_SEEDS`.
-    confidence : float in (0, 1)
-
-    Returns
-    -------
-    GapEstimate
-        One seed with one example tells nothing of spread: the interval is then infinite and the p-value 1.
-        Where all differences are equal, the interval is that one value.
-
-    Raises
-    ------
-    ValueError
-        For no seed or no example, seeds with different numbers of examples, NaN or infinite differences, and
-        a confidence outside (0, 1).
-
-    Notes
-    -----
-    Why not Satterthwaite's degrees of freedom for the sum of mean squares? With three seeds they are
-    themselves estimated from three numbers: when MSₐ comes out small by luck, they come out large by the same
-    luck. In simulation of Gaussian effects a 95 % interval then covers as little as 92 % at S = 3; the one
-    used here covers at least 94 % for S = 3, 5, 10 and N = 30, 200 at every mixture of the variances tried.
-    The price is a wider interval where examples matter more than seeds: by up to 40 % at S = 3, by 15 % at
-    S = 5. A plain t-test over all S·N cells covers from 95 % down to 9 %. (`python -m benchmarks.coverage`)
-
-    References
-    ----------
-    Searle, Casella & McCulloch (1992), Variance Components: the mean squares of the crossed design.
-    Satterthwaite (1946), An approximate distribution of estimates of variance components, Biometrics
-    Bulletin 2.
-    Cochran (1964), Approximate significance levels of the Behrens-Fisher test, Biometrics 20: weighted t².
-    Owen (2007), The pigeonhole bootstrap, Annals of Applied Statistics 1: why crossed effects need this.
-
-    Examples
-    --------
-    >>> estimate = gap_interval([[0, 1, 0, 1], [0, 1, 1, 1], [0, 1, 0, 0]])
-    >>> round(estimate.gap, 3), round(estimate.ci_low, 3), round(estimate.ci_high, 3)
-    (0.5, -0.359, 1.359)
-    """
-    if not 0 < confidence < 1:
-        raise ValueError(f"The confidence must lie between 0 and 1, but it is {confidence}.")
-    table = _table(differences)
-    seeds, examples = table.shape
-    gap = float(table.mean())
-    if seeds == examples == 1:
-        return GapEstimate(gap, -inf, inf, 1.0, 1, inf, 0.0)
-
-    few_part, many_part = _variance_parts(table, gap)
-    standard_error = sqrt(few_part + many_part)
-    few, many = sorted((seeds, examples))
-    degrees = _effective_degrees(few_part, many_part, max(few - 1, 0), many - 1, confidence)
-    if standard_error == 0:
-        return GapEstimate(gap, gap, gap, 1.0 if gap == 0 else 0.0, seeds, 0.0, degrees)
-
-    from scipy.special import stdtr, stdtrit
-
-    half_width = float(stdtrit(degrees, (1 + confidence) / 2)) * standard_error
-    p_value = 2 * float(stdtr(degrees, -abs(gap) / standard_error))
-    return GapEstimate(gap, gap - half_width, gap + half_width, p_value, seeds, standard_error, degrees)
+    @property
+    def open(self) -> bool:
+        """Whether nothing was shown, neither a gap nor that there is none, and more seeds may well do so."""
+        return self.verdict == "no evidence" and not self.equal and self.chance >= FUTILE
 
 
 def judge(
@@ -204,48 +104,9 @@ def judge(
     *,
     budget_of: BudgetOf = "class",
 ) -> Verdict:
-    """Say whether a method helps, and how sure that is.
+    """Say whether a method helps, and how sure that is, as if nothing else had been compared.
 
-    With [low, high] the 95 % interval of `gap_interval` and m the practical margin::
-
-        low  >  m  →  helps                              high < −m  →  strongly negative transfer
-        low  >  0  →  helps a little                     high <  0  →  negative transfer
-
-    and *no evidence* in between, and always with fewer than `MINIMUM_SEEDS` seeds.
-
-    Parameters
-    ----------
-    method, baseline : str
-        As they should stand in the sentence.
-    budget : int
-        Labelled target examples a class (or interactions a user); 0 means none.
-    metric : str or Metric
-        A name of `tlcore.evaluation.metrics.CLASSIFICATION`, or the metric itself; an unknown name is taken
-        as one in [0, 1] where higher is better.
-    differences : array of shape (S, N)
-        Gaps by seed and test example, **positive where the method is better** whatever the metric: see
-        `gap_table`.
-    margin : float
-        Gaps smaller than this do not matter in practice, in the metric's own unit (0.01 of accuracy is one
-        point).
-    budget_of : {"class", "user"}
-        What the budget counts: labels a class, or interactions a user.
-
-    Returns
-    -------
-    Verdict
-
-    Raises
-    ------
-    ValueError
-        For a margin or a budget that is not a number from 0 on, and as `gap_interval`.
-
-    References
-    ----------
-    Kruschke (2018), Rejecting or accepting parameter values in Bayesian estimation, AMPPS 1: the region of
-    practical equivalence.
-    Wang, Dai, Póczos & Carbonell (2019), Characterizing and avoiding negative transfer, CVPR: negative
-    transfer as a gap to the same learner without the source.
+    As `judge_together` of one comparison.
 
     Examples
     --------
@@ -253,35 +114,143 @@ def judge(
     >>> judge("fine_tune", 5, "from_scratch", "accuracy", gaps).verdict
     'no evidence'
     """
-    estimate = gap_interval(differences)
-    verdict = _verdict(estimate, margin)
+    table = checked(differences)
+    alone = Gaps(method, budget, tuple(range(len(table))), table)
+    return judge_together([alone], baseline, metric, margin, budget_of=budget_of)[0]
+
+
+def judge_together(
+    comparisons: Sequence[Gaps],
+    baseline: str,
+    metric: str | Metric,
+    margin: float = MARGIN,
+    *,
+    budget_of: BudgetOf = "class",
+    level: float = ALPHA,
+    settled: Sequence[Verdict | None] = (),
+) -> list[Verdict]:
+    """Say of each method whether it helps, such that all verdicts of a run can be trusted at once.
+
+    Each comparison is tested for three things, and the p-values of each are adjusted for all comparisons
+    (`tlcore.evaluation.family.Joint.adjusted`). With m the margin and α the level::
+
+        p(μ = 0) < α,  and  p(|μ| ≤ m) < α   →  helps            or  strongly negative transfer
+        p(μ = 0) < α                         →  helps a little   or  negative transfer
+        p(|μ| ≥ m) < α                       →  no evidence: practically equal
+
+    by the sign of the gap, and *no evidence* otherwise, and always with fewer than `MINIMUM_SEEDS` seeds. At margin 0
+    the first two are one. Of P(worse), P(equal), P(better) each is the probability of μ from Student's t around the
+    gap, which is the posterior distribution from a flat prior.
+
+    Parameters
+    ----------
+    comparisons : sequence of Gaps
+        The family. Gaps are **positive where the method is better** whatever the metric: see
+        `tlcore.evaluation.gap.gap_table`.
+    baseline : str
+        As it should stand in the sentence.
+    metric : str or Metric
+        A name of `tlcore.evaluation.metrics.CLASSIFICATION`, or the metric itself; an unknown name is taken
+        as one in [0, 1] where higher is better.
+    margin : float
+        Gaps smaller than this do not matter in practice, in the metric's own unit (0.01 of accuracy is one
+        point).
+    budget_of : {"class", "user"}
+        What the budget counts: labels a class, or interactions a user.
+    level : float
+        α.
+    settled : sequence of Verdict or None
+        For each comparison the verdict that an earlier look left for good, and that is returned as it is. A hypothesis
+        that was rejected there weighs no more on the others; one that was not goes on to, however little was hoped of
+        it: to leave it out would make the most extreme of what remains look rare.
+
+    Raises
+    ------
+    ValueError
+        For a margin or a budget that is not a number from 0 on, and as `tlcore.evaluation.gap.gap_interval`.
+
+    References
+    ----------
+    Kruschke (2018), Rejecting or accepting parameter values in Bayesian estimation, AMPPS 1: the region of
+    practical equivalence.
+    Benavoli, Corani, Demšar & Zaffalon (2017), Time for a change: a tutorial for comparing multiple classifiers through
+    Bayesian analysis, JMLR 18: three probabilities.
+    Wang, Dai, Póczos & Carbonell (2019), Characterizing and avoiding negative transfer, CVPR: negative
+    transfer as a gap to the same learner without the source.
+    """
+    if not (isfinite(margin) and margin >= 0):
+        raise ValueError(f"The practical margin must be 0 or more, but it is {margin}.")
+    if not comparisons:
+        return []
     known = metric if isinstance(metric, Metric) else _metric(metric)
-    text = sentence(
-        method=method,
-        budget=budget,
-        baseline=baseline,
-        metric=known,
-        gap=estimate.gap,
-        ci_low=estimate.ci_low,
-        ci_high=estimate.ci_high,
-        verdict=verdict,
-        seeds=estimate.seeds,
-        margin=margin,
-        budget_of=budget_of,
-    )
-    return Verdict(
-        method=method,
-        budget=budget,
-        baseline=baseline,
-        metric=known.name,
-        gap=estimate.gap,
-        ci_low=estimate.ci_low,
-        ci_high=estimate.ci_high,
-        p_value=estimate.p_value,
-        verdict=verdict,
-        sentence=text,
-        seeds=estimate.seeds,
-    )
+    family = members(comparisons)
+    joint = Joint(correlation(family))
+    before = settled or [None] * len(family)
+    rejected = np.array([_rejected(verdict) for verdict in before])
+
+    def adjusted_for_all(p_values: list[float], column: int, two_sided: bool = True) -> np.ndarray:
+        return joint.adjusted(np.where(rejected[:, column], 0.0, p_values), two_sided)
+
+    estimates = [member.estimate for member in family]
+    no_gap = adjusted_for_all([one.p_value for one in estimates], 0)
+    no_matter = adjusted_for_all([one.beyond(margin) for one in estimates], 1)
+    some_gap = adjusted_for_all([one.within(margin) for one in estimates], 2, two_sided=False)
+    alone = joint.level(level)
+    verdicts = []
+    for member, earlier, *adjusted in zip(family, before, no_gap, no_matter, some_gap, strict=True):
+        if earlier:
+            verdicts.append(earlier)
+            continue
+        estimate, enough = member.estimate, member.estimate.seeds >= MINIMUM_SEEDS
+        different, relevant, equal = (enough and bool(p < level) for p in adjusted)
+        verdict = _verdict(estimate.gap, different, relevant)
+        equal = equal and not different
+        decided = different or equal
+        said: dict[str, Any] = {
+            "method": member.gaps.method,
+            "budget": member.gaps.budget,
+            "baseline": baseline,
+            "gap": estimate.gap,
+            "ci_low": estimate.ci_low,
+            "ci_high": estimate.ci_high,
+            "verdict": verdict,
+            "seeds": estimate.seeds,
+            "equal": equal,
+            "comparisons": len(family),
+        }
+        worse, better = estimate.below(-margin), 1 - estimate.below(margin)
+        verdicts.append(
+            Verdict(
+                metric=known.name,
+                sentence=sentence(metric=known, among=member.gaps.among, margin=margin, budget_of=budget_of, **said),
+                p_value=estimate.p_value,
+                p_adjusted=float(adjusted[0]),
+                p_worse=worse,
+                p_equal=max(0.0, 1 - worse - better),
+                p_better=better,
+                level=level,
+                note=borrowed(member.loan, estimate.seeds - 1),
+                chance=0.0 if decided else chance(member, margin, alone, LOOKS[-1]) if enough else 1.0,
+                more_seeds=0 if decided else more_seeds(member, margin, alone),
+                **said,
+            )
+        )
+    return verdicts
+
+
+def _rejected(verdict: Verdict | None) -> tuple[bool, bool, bool]:
+    """Which hypotheses a verdict has rejected: no gap, none that matters, one that does."""
+    if verdict is None:
+        return False, False, False
+    return verdict.verdict != "no evidence", verdict.verdict in (VERDICTS[0], VERDICTS[-1]), verdict.equal
+
+
+def _verdict(gap: float, different: bool, relevant: bool) -> str:
+    if not different:
+        return "no evidence"
+    if gap > 0:
+        return "helps" if relevant else "helps a little"
+    return "strongly negative transfer" if relevant else "negative transfer"
 
 
 # Whole sentences, one for each case, so that a translation can order the words as its language wants. Where a
@@ -307,6 +276,14 @@ SENTENCES: dict[str, str] = {
     "too close to call": "{opening}, {method} is between {worse} worse and {better} better than {baseline} "
     "in {metric} ({confidence} % interval, {seeds}): too close to call, "
     "no evidence that transfer helps or harms.",
+    "one of several": "{opening}, {method} reaches {gap} more {metric} than {baseline} ({interval}, {seeds}), "
+    "which {why}.",
+    "one of several, lower": "{opening}, {method} reaches {gap} less {metric} than {baseline} ({interval}, {seeds}), "
+    "which {why}.",
+    "one of several, worse": "{opening}, {method} costs {gap} of {metric} against {baseline} ({interval}, {seeds}), "
+    "which {why}.",
+    "one of several, worse, lower": "{opening}, {method} adds {gap} of {metric} against {baseline} "
+    "({interval}, {seeds}), which {why}.",
     "too few seeds": "{opening}, there is too little evidence to judge {method} against {baseline} "
     "in {metric}: {seeds}, at least {minimum} needed.",
 }
@@ -326,6 +303,18 @@ PHRASES: dict[str, str] = {
     "interval": "{confidence} % interval {low} to {high}",
     "one seed": "1 seed",
     "seeds": "{seeds} seeds",
+    "of a group": "Of {group}: {sentence}",
+    "of many": "would be evidence by itself, and is not yet among {comparisons} comparisons",
+    "of looks": "would be evidence at the only look, and is not yet at one of several",
+}
+
+# What is said of the spread between seeds.
+NOTES: dict[str, str] = {
+    "borrowed": "How much a seed's luck is was learned from {lenders} other methods, too: they are worth {degrees} "
+    "degrees of freedom beside its own {own}.",
+    "own": "Its seeds scatter {ratio} times as much as the others', so that it keeps its own spread.",
+    "partly": "Its seeds scatter {ratio} times as much as the others', so that it borrows their spread in part: "
+    "{degrees} degrees of freedom beside its own {own}.",
 }
 
 
@@ -340,6 +329,9 @@ def sentence(
     ci_high: float,
     verdict: str,
     seeds: int,
+    equal: bool = False,
+    comparisons: int = 1,
+    among: str = "",
     margin: float = MARGIN,
     budget_of: BudgetOf = "class",
     translate: Callable[[str], str] = lambda text: text,
@@ -347,13 +339,16 @@ def sentence(
 ) -> str:
     """Say a verdict in one sentence, in any language.
 
-    Metrics in [0, 1] are said in points (hundredths), others in their own unit. *No evidence* has three
-    sentences: too few seeds, practically equal (the whole interval within ± margin), and too close to call.
+    Metrics in [0, 1] are said in points (hundredths), others in their own unit. *No evidence* has four
+    sentences: too few seeds, practically equal, too close to call, and what would do by itself but is one of several
+    comparisons, or looks.
 
     Parameters
     ----------
-    method, budget, baseline, metric, gap, ci_low, ci_high, verdict, seeds
+    method, budget, baseline, metric, gap, ci_low, ci_high, verdict, seeds, equal, comparisons
         The fields of a `Verdict`, so a page can say a stored verdict again in the reader's language.
+    among : str
+        Whom it is about, if not about all test examples.
     margin, budget_of
         As in `judge`.
     translate : callable
@@ -391,7 +386,7 @@ def sentence(
     how_many = {0: "no labels", 1: "one label"}.get(budget, "labels")
     confidence = f"{CONFIDENCE * 100:g}".replace(".", decimal_point)
     # A loss is said as a positive amount, smallest first.
-    low, high = (-ci_high, -ci_low) if "negative" in verdict else (ci_low, ci_high)
+    low, high = (-ci_high, -ci_low) if ci_high < 0 else (ci_low, ci_high)
     fields = {
         "opening": translate(PHRASES[f"{how_many} a {budget_of}"]).format(budget=budget),
         "method": method,
@@ -407,82 +402,42 @@ def sentence(
         "margin": amount(f"{margin * scale:g}".replace(".", decimal_point)),
         "seeds": translate(PHRASES["one seed" if seeds == 1 else "seeds"]).format(seeds=seeds),
         "minimum": MINIMUM_SEEDS,
+        "why": translate(PHRASES["of many" if comparisons > 1 else "of looks"]).format(comparisons=comparisons),
     }
-    return translate(SENTENCES[_case(verdict, known, ci_low, ci_high, seeds, margin)]).format(**fields)
+    said = translate(SENTENCES[_case(verdict, known, ci_low, ci_high, seeds, equal)]).format(**fields)
+    return translate(PHRASES["of a group"]).format(group=among, sentence=said) if among else said
 
 
-def _case(verdict: str, metric: Metric, ci_low: float, ci_high: float, seeds: int, margin: float) -> str:
+def _case(verdict: str, metric: Metric, ci_low: float, ci_high: float, seeds: int, equal: bool) -> str:
+    lower = "" if metric.higher_is_better else ", lower"
     if verdict != "no evidence":
-        return verdict if metric.higher_is_better else f"{verdict}, lower"
+        return verdict + lower
     if seeds < MINIMUM_SEEDS:
         return "too few seeds"
-    return "practically equal" if -margin <= ci_low and ci_high <= margin else "too close to call"
+    if equal:
+        return "practically equal"
+    if ci_low <= 0 <= ci_high:
+        return "too close to call"
+    return "one of several" + (", worse" if ci_high < 0 else "") + lower
 
 
-def _verdict(estimate: GapEstimate, margin: float) -> str:
-    if not (isfinite(margin) and margin >= 0):
-        raise ValueError(f"The practical margin must be 0 or more, but it is {margin}.")
-    if estimate.seeds < MINIMUM_SEEDS:
-        return "no evidence"
-    if estimate.ci_low > 0:
-        return "helps" if estimate.ci_low > margin else "helps a little"
-    if estimate.ci_high < 0:
-        return "strongly negative transfer" if estimate.ci_high < -margin else "negative transfer"
-    return "no evidence"
+def borrowed(loan: Loan, own: int, translate: Callable[[str], str] = lambda text: text) -> str:
+    """Say what is known of the spread between seeds from other methods; nothing where nothing is.
+
+    Parameters
+    ----------
+    loan : Loan
+    own : int
+        Degrees of freedom of the comparison itself: its seeds less one.
+    translate : callable
+        As in `sentence`, of each template of `NOTES`.
+    """
+    if not loan.lenders:
+        return ""
+    case = "own" if not loan.degrees else "partly" if loan.trust < 1 else "borrowed"
+    fields = {"lenders": loan.lenders, "degrees": f"{loan.degrees:.1f}", "own": own, "ratio": f"{sqrt(loan.ratio):.1f}"}
+    return translate(NOTES[case]).format(**fields)
 
 
 def _metric(name: str) -> Metric:
     return CLASSIFICATION.get(name) or Metric(name, name.replace("_", " "), True, "")
-
-
-def _variance_parts(table: np.ndarray, gap: float) -> tuple[float, float]:
-    """Return A and B of `gap_interval`: A of the factor with fewer levels, B of the other one."""
-    if np.ptp(table) == 0:  # exactly; the mean squares of equal numbers are not, after rounding
-        return 0.0, 0.0
-    centred = table - gap if table.shape[0] <= table.shape[1] else (table - gap).T
-    few, many = centred.shape
-    few_means, many_means = centred.mean(axis=1, keepdims=True), centred.mean(axis=0, keepdims=True)
-    many_square = few * float((many_means**2).sum()) / (many - 1)
-    if few == 1:
-        return 0.0, many_square / many
-    few_square = many * float((few_means**2).sum()) / (few - 1)
-    residual = float(((centred - few_means - many_means) ** 2).sum()) / ((few - 1) * (many - 1))
-    return few_square / centred.size, max(0.0, many_square - min(few_square, residual)) / centred.size
-
-
-def _effective_degrees(few_part: float, many_part: float, few_df: int, many_df: int, confidence: float) -> float:
-    """Return ν with (A + B)·t²_ν = A·t²_few + B·t²_many, between the two."""
-    if few_part == 0 or few_df == many_df:
-        return float(many_df)
-    if many_part == 0:
-        return float(few_df)
-    from scipy.optimize import brentq
-    from scipy.special import stdtrit
-
-    level = (1 + confidence) / 2
-    t_few, t_many = float(stdtrit(few_df, level)), float(stdtrit(many_df, level))
-    wanted = sqrt((few_part * t_few**2 + many_part * t_many**2) / (few_part + many_part))
-    if not t_many < wanted < t_few:  # rounding, where one part is next to nothing
-        return float(few_df if wanted >= t_few else many_df)
-    # In 1/ν, in which t is nearly a straight line.
-    return 1 / float(brentq(lambda inverse: float(stdtrit(1 / inverse, level)) - wanted, 1 / many_df, 1 / few_df))
-
-
-def _table(rows: np.ndarray | Iterable[np.ndarray]) -> np.ndarray:
-    seeds = [np.asarray(row, dtype=float) for row in rows]
-    if not seeds:
-        raise ValueError("There is no seed, so there is no gap to judge.")
-    if any(row.ndim != 1 for row in seeds):
-        raise ValueError(f"Gaps must have shape (seeds, examples), but one seed's have shape {seeds[0].shape}.")
-    counts = sorted({len(row) for row in seeds})
-    if len(counts) > 1:
-        raise ValueError(
-            f"Every seed needs the same test examples, but their numbers go from {counts[0]} to {counts[-1]}."
-        )
-    if counts[0] == 0:
-        raise ValueError("There is no test example, so there is no gap to judge.")
-    table = np.stack(seeds)
-    if not np.isfinite(table).all():
-        missing = np.count_nonzero(~np.isfinite(table))
-        raise ValueError(f"Scores must be numbers, but {missing} of {table.size} are NaN or infinite.")
-    return table

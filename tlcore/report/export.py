@@ -37,6 +37,8 @@ PACKAGES = (
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; color: #1a1a1a; }
 .verdicts li { font-size: 1.1rem; margin: .4rem 0; }
+.bar { display: flex; height: .5rem; max-width: 24rem; margin: .2rem 0; }
+.bar .worse { background: #D55E00; } .bar .equal { background: #8A8F98; } .bar .better { background: #009E73; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .7rem; border-bottom: 1px solid #ddd; text-align: left; }
 .wide { overflow-x: auto; }
@@ -47,6 +49,7 @@ th, td { padding: .3rem .7rem; border-bottom: 1px solid #ddd; text-align: left; 
 def save_folder(results: Results, folder: Path, concerns: Sequence[str] = ()) -> Path:
     """Write ``spec.yaml``, ``environment.json``, ``trials.csv`` and ``verdicts.json``, and return the folder.
 
+    Where there are groups of test examples, ``group_verdicts.json`` says whom each method helps and harms.
     Where a person brought the data, ``predictions.csv`` says what each trial answered to each test example; where
     there are ``concerns``, they stand in ``warnings.json``.
     """
@@ -55,6 +58,8 @@ def save_folder(results: Results, folder: Path, concerns: Sequence[str] = ()) ->
     _write(folder / "environment.json", _json(environment()))
     _write(folder / "trials.csv", results.trials.to_csv(index=False))
     _write(folder / "verdicts.json", _json(rows(results.verdicts)))
+    if len(results.group_verdicts):
+        _write(folder / "group_verdicts.json", _json(rows(results.group_verdicts)))
     if concerns:
         _write(folder / "warnings.json", _json([*concerns]))
     if results.experiment.where.own and len(results.predictions):
@@ -86,6 +91,7 @@ def document(info: RunInfo, results: Results) -> dict[str, Any]:
         "spec": info.experiment.model_dump(by_alias=True, mode="json"),
         "trials": rows(results.trials),
         "verdicts": rows(results.verdicts),
+        "group_verdicts": rows(results.group_verdicts),
     }
 
 
@@ -140,7 +146,8 @@ def rows(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _page(info: RunInfo, results: Results) -> str:
-    sentences = "".join(f"<li>{escape(sentence)}</li>" for sentence in results.verdicts["sentence"])
+    sentences = "".join(f"<li>{escape(str(row.sentence))}{_bar(row)}</li>" for row in results.verdicts.itertuples())
+    harmed = "".join(f"<li>{escape(sentence)}</li>" for sentence in results.harmed["sentence"])
     concerns = "".join(f"<li>{escape(sentence)}</li>" for sentence in info.concerns)
     remark = escape(info.experiment.where.remark)
     title, counts = escape(info.name), ", ".join(f"{n} {status}" for status, n in info.counts.items() if n)
@@ -155,6 +162,7 @@ def _page(info: RunInfo, results: Results) -> str:
 {concerns and f'<h2>Warnings</h2>{chr(10)}<ul class="warnings">{concerns}</ul>'}
 <h2>Verdicts</h2>
 <ul class="verdicts">{sentences or "<li>No method can be judged yet.</li>"}</ul>
+{harmed and f"<h2>Whom a method harms though it does no harm on the whole</h2>{chr(10)}<ul>{harmed}</ul>"}
 <h2>Methods</h2>
 {_html(summary(results))}
 <h2>Trials</h2>
@@ -166,6 +174,14 @@ def _page(info: RunInfo, results: Results) -> str:
 </body>
 </html>
 """
+
+
+def _bar(verdict: Any) -> str:
+    """Return P(worse), P(equal) and P(better) of a verdict as one bar."""
+    shares = {"worse": verdict.p_worse, "equal": verdict.p_equal, "better": verdict.p_better}
+    said = ", ".join(f"{label} {share:.0%}" for label, share in shares.items())
+    parts = "".join(f'<i class="{label}" style="width:{share:.1%}"></i>' for label, share in shares.items())
+    return f'<span class="bar" role="img" aria-label="{said}" title="{said}">{parts}</span>'
 
 
 def _notebook(info: RunInfo, results: Results) -> str:

@@ -150,6 +150,40 @@ def gaps(verdicts: pd.DataFrame, margin: float, label: str, words: dict[str, str
     return _quiet(figure, height=140 + 34 * len(rows))
 
 
+def probabilities(verdicts: pd.DataFrame, labels: tuple[str, str, str], title: str) -> go.Figure:
+    """Draw how likely each method is worse, practically equal, or better, as one bar.
+
+    Parameters
+    ----------
+    verdicts : DataFrame
+        Rows of one budget, as `tlcore.results.Results.verdicts`; in the order of `gaps`.
+    labels : tuple of str
+        Worse, equal, better, as a person reads them.
+    title : str
+        Of the axis.
+    """
+    figure = go.Figure()
+    rows = verdicts.sort_values("gap")
+    colours = (VERDICT_COLOURS["strongly negative transfer"], GREY, VERDICT_COLOURS["helps"])
+    for column, label, colour in zip(("p_worse", "p_equal", "p_better"), labels, colours, strict=True):
+        figure.add_bar(
+            x=rows[column],
+            y=rows["method"],
+            orientation="h",
+            name=label,
+            marker_color=colour,
+            text=[f"{share:.0%}" if share >= 0.08 else "" for share in rows[column]],
+            textposition="inside",
+            insidetextanchor="middle",
+            textangle=0,
+            hovertemplate=f"%{{y}}: {label} %{{x:.1%}}<extra></extra>",
+        )
+    figure.update_layout(barmode="stack", bargap=0.45)
+    figure.update_xaxes(title=title, tickformat=".0%", range=[0, 1])
+    figure.update_yaxes(categoryorder="array", categoryarray=list(rows["method"]))
+    return _quiet(figure, height=140 + 34 * len(rows))
+
+
 def learning_curves(curves: pd.DataFrame, labels: dict[str, str], epoch_label: str) -> go.Figure:
     """Draw the parts of the objective apart, one panel a part, the mean over seeds; only parts that act are shown.
 

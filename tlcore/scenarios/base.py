@@ -72,6 +72,8 @@ class Domains:
         The answers below it are the source's; between `first_target_answer` and it they are in both. 0: all of them.
     answer_names, input_names : sequence of str
         What a person calls the answers, and where inputs are looked up (users) the inputs; empty where it is idle.
+    group_names : tuple of str
+        What a person calls the groups of examples, by their numbers (`Examples.groups`).
     looked_up : LabelledImages or None
         Where inputs are numbers of pictures, the pictures.
     facts : dict of str to int
@@ -87,6 +89,7 @@ class Domains:
     source_answers: int = 0
     answer_names: np.ndarray | tuple[str, ...] = ()
     input_names: np.ndarray | tuple[str, ...] = ()
+    group_names: tuple[str, ...] = ()
     looked_up: LabelledImages | None = None
     facts: dict[str, int] = field(default_factory=dict)
 
@@ -205,12 +208,16 @@ class Scenario(BaseModel, ABC):
         return []
 
     def groups(self, examples: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Return groups of test examples worth a look of their own, by name, as masks (n_test,).
+        """Return groups of test examples worth a look of their own, by name, as masks over those that are scored.
 
         ``examples`` are those of a trial (`tlcore.results.TrialResult`); the groups may depend on the label budget, not
         on method or seed.
         """
         return {}
+
+    def group_metric(self, metric: str) -> str:
+        """Return the metric by which a group is judged where a run is judged by this one."""
+        return metric
 
     @abstractmethod
     def spend(self, pool: Examples, budget: int, seed: int) -> tuple[Examples, Examples]:

@@ -23,6 +23,9 @@ SPLIT_SEED = 20_100_410  # the same for every method, budget and seed, so that a
 VALIDATION_SHARE = 0.2
 CHOOSE_FROM = 8  # labels a class; with fewer, a choice between methods is a toss of a coin
 FOLDS = 3
+MOST_GROUPS = 30
+FEWEST_MEMBERS = 10
+"""Groups that are judged by themselves: the largest, each with so many test examples."""
 
 
 class Classification(Scenario):
@@ -117,11 +120,30 @@ class Classification(Scenario):
             "predicted": probabilities.argmax(1).astype(np.int16),
         }
         known = test.answers != UNKNOWN
+        if test.groups is not None and domains.group_names:
+            examples["group"] = np.array(domains.group_names)[test.groups]
         if not known.any():
             return {}, examples
         probabilities, answers = probabilities[known], test.answers[known]
         scores = {name: score.astype(np.float32) for name, score in example_scores(probabilities, answers).items()}
         return classification_metrics(probabilities, answers), examples | scores
+
+    def groups(self, examples: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return the test examples of each label, and of each group (a patient, a machine) that has enough."""
+        known = examples["truth"] >= 0
+        truth = examples["truth"][known]
+        names = self.classes or tuple(map(str, range(1 + int(truth.max(initial=0)))))
+        found = {f"label {names[kind]}": truth == kind for kind in np.unique(truth)}
+        if "group" in examples:
+            of = examples["group"][known]
+            found |= {f"group {name}": of == name for name in np.unique(of)}
+        sizes = {name: int(members.sum()) for name, members in found.items()}
+        largest = sorted(found, key=lambda name: -sizes[name])[:MOST_GROUPS]
+        return {name: found[name] for name in found if name in largest and sizes[name] >= FEWEST_MEMBERS}
+
+    def group_metric(self, metric: str) -> str:
+        """Accuracy, which among the examples of one label is its recall; of the log loss itself."""
+        return metric if metric == "log_loss" else "accuracy"
 
 
 def _counted(part: Examples, names: tuple[str, ...]) -> dict[str, int]:

@@ -224,7 +224,7 @@ def bring_together(
     names = [*classes] or sorted({*source.labels[alone].tolist(), *target.labels[mine].tolist()})
     number = {name: index for index, name in enumerate(names)}
     answers = np.array([number[name] for name in [*source.labels[alone], *target.labels[mine]]], np.int64)
-    groups = numbered(*(_of(rows, part.groups) for part, rows in ((source, alone), (target, mine))))
+    groups, group_names = numbered(*(_of(rows, part.groups) for part, rows in ((source, alone), (target, mine))))
     everything = Examples(np.arange(len(answers)), answers)
     there = replace(everything[: len(alone)], groups=groups[0])
     here = replace(everything[len(alone) :], groups=groups[1])
@@ -254,7 +254,7 @@ def bring_together(
         **{f"source_{why}": count for why, count in source.dropped.items()},
         **{f"target_{why}": count for why, count in target.dropped.items()},
     }
-    together = Domains(split.source, split.pool, split.test, len(names), answer_names=tuple(names), facts=facts)
+    together = replace(split, answers=len(names), answer_names=tuple(names), group_names=group_names, facts=facts)
     return together, alone, mine
 
 

@@ -128,7 +128,7 @@ def _domains(source: str, target: str, standardize: Standardize, transductive: b
     names = _answers(called[mine], called[theirs], transductive)
     number = {name: place for place, name in enumerate(names)}
     answers = np.array([number.get(label, UNKNOWN) for label in called.tolist()], np.int64)
-    groups = numbered(there.groups, here.groups)
+    groups, group_names = numbered(there.groups, here.groups)
     inputs = np.arange(len(called))
     left = Examples(inputs[mine], answers[mine], None if groups[0] is None else groups[0][mine])
     of_target = theirs - len(there)
@@ -155,7 +155,9 @@ def _domains(source: str, target: str, standardize: Standardize, transductive: b
     learned_there, pool, test = (
         replace(part, inputs=rows[part.inputs]) for part in (split.source, split.pool, split.test)
     )
-    return Domains(learned_there, pool, test, len(names), answer_names=tuple(names), facts=facts)
+    return Domains(
+        learned_there, pool, test, len(names), answer_names=tuple(names), group_names=group_names, facts=facts
+    )
 
 
 @lru_cache(maxsize=4)

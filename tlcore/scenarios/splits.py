@@ -127,10 +127,13 @@ def last_aside(times: np.ndarray, size: int) -> np.ndarray:
     return aside
 
 
-def numbered(*parts: np.ndarray | None) -> list[np.ndarray | None]:
-    """Number names, those that stand in several parts alike; a part of which none is known stays so."""
+def numbered(*parts: np.ndarray | None) -> tuple[list[np.ndarray | None], tuple[str, ...]]:
+    """Number names, those that stand in several parts alike; a part of which none is known stays so.
+
+    Returns the numbers of each part, and the names in their order.
+    """
     names = np.unique(np.concatenate([part for part in parts if part is not None] or [np.empty(0, str)]))
-    return [None if part is None else np.searchsorted(names, part) for part in parts]
+    return [None if part is None else np.searchsorted(names, part) for part in parts], tuple(map(str, names))
 
 
 def facts_of_groups(split: Domains) -> dict[str, int]:
