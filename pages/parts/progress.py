@@ -78,7 +78,7 @@ def decide_what_is_open(run: RunInfo) -> None:
             st.rerun()
         st.caption(
             _(
-                "They get further seeds, up to {n}, until they are clear. Whoever looks several times is more easily "
-                "taken in by luck: each look then asks for more, also the one at what is there now."
+                "What is open gets further seeds, up to {n}, until it is clear. Whoever looks several times is more "
+                "easily taken in by luck: each look then asks for more, also the one at what is there now."
             ).format(n=run.experiment.until_decided().looks[-1])
         )

@@ -271,16 +271,14 @@ def test_a_run_until_decided_goes_on_with_what_is_open_and_ends(engine):
     assert looks[0] == (1, 5)
     assert looks == sorted(looks)
     assert looks[-1] > (1, 5)
-    again = lab.run(lab.read(run_id).experiment)
-    assert [record.trial.key for record in again.records] == [r.trial.key for r in lab.results(run_id).records]
 
 
 @pytest.fixture
-def pondering(engine, home):
+def pondering(engine, home, request):
     """A run whose trials have ended, and whose verdicts somebody looks at for as long as the file is there."""
-    file = home / "ponder"
+    file, epochs = home / "ponder", getattr(request, "param", 1)
     file.touch()
-    run_id = lab.submit(open_at_first("from_scratch,source_only,pensive", until="decided"))
+    run_id = lab.submit(open_at_first("from_scratch,source_only,pensive", until="decided", epochs=epochs))
     until(lambda: lab.read(run_id).counts["done"] == 9, 30)
     assert lab.read(run_id).status == "running"
     yield run_id, file
@@ -298,8 +296,19 @@ def test_an_engine_killed_while_it_looks_leaves_the_look_to_the_next_one(engine,
     assert decided_as_it_should(run_id, clear="pensive")
 
 
-def test_cancel_ends_a_run_while_its_verdicts_are_looked_at(engine, pondering):
+@pytest.fixture
+def artefacts(home):
+    """The artefacts that are there, and how many have come since the test began."""
+    before = {*(home / "artefacts").glob("*.safetensors")}
+    return lambda: len({*(home / "artefacts").glob("*.safetensors")} - before)
+
+
+@pytest.mark.parametrize("pondering", [2], indirect=True)
+def test_a_run_whose_verdicts_are_looked_at_has_its_next_source_models_made_and_can_be_cancelled(
+    artefacts, engine, pondering
+):
     run_id, file = pondering
+    until(lambda: artefacts() == 5, 30)  # of seeds 0, 1, 2, and of those that the next look adds
 
     lab.cancel(run_id)
 
@@ -320,37 +329,6 @@ def test_looks_that_take_their_worker_down_end_the_run_after_three_of_them(engin
 
     (home / "die").unlink()
     assert (info.status, info.error, info.counts["done"]) == ("done", "worker lost 3 times at a look", 9)
-
-
-def test_a_finished_run_goes_on_when_a_person_asks_until_there_is_nothing_to_decide(engine):
-    run_id = lab.submit(open_at_first())
-    lab.wait(run_id)
-    before = lab.undecided(run_id)
-    assert before.verdicts == [("source_only", 1)]
-    wanted = [(seed, method) for seed in (3, 4) for method in ("from_scratch", "source_only")]
-    assert [(trial.seed, trial.method.name) for trial in before.trials] == wanted
-    assert 0 < before.seconds < before.most_seconds
-
-    lab.decide(run_id)
-    with pytest.raises(SpecificationError, match="is at work"):
-        lab.decide(run_id)
-
-    lab.wait(run_id)
-    assert decided_as_it_should(run_id)
-    assert lab.read(run_id).experiment.until == "decided"
-    with pytest.raises(SpecificationError, match=r"has no open verdict|has had its last look"):
-        lab.decide(run_id)
-
-
-def test_a_run_of_fewer_seeds_than_a_look_needs_gets_these_first(engine):
-    run_id = lab.submit(open_at_first(seeds=[7]))
-    lab.wait(run_id)
-
-    lab.decide(run_id)
-
-    lab.wait(run_id)
-    assert decided_as_it_should(run_id)
-    assert lab.read(run_id).experiment.seeds == [7, 0, 1]
 
 
 @pytest.fixture

@@ -5,8 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 
-from tests.lab.conftest import claims, result, tiny
+from tests.lab.conftest import claims, environment, result, tiny
+from tlcore import lab
+from tlcore.errors import SpecificationError
+from tlcore.lab.schema import TRIALS
 from tlcore.lab.worker import look
 from tlcore.results import TrialResult
 
@@ -141,3 +145,65 @@ def test_a_run_that_cannot_be_planned_ends_though_it_was_to_go_on_until_decided(
     store.fail(until_decided, "KeyError: 'gone'")
     assert store.read(until_decided).status == "failed"
     assert not store.active()
+
+
+@pytest.fixture
+def lab_alone(url, monkeypatch):
+    """The lab with the store and without an engine."""
+    monkeypatch.setattr(lab, "start_engine", lambda: None)
+    with environment({"TRANSFER_LAB_STORE": url}):
+        yield
+
+
+@pytest.fixture
+def four_seeds(store, lab_alone):
+    """A run with four seeds that has ended, of which each trial took two seconds and two were at work at once."""
+    run_id = store.add(tiny("from_scratch,fine_tune,coral", seeds=4))
+    carry_out(store, run_id)
+    with sa.create_engine(store.url).begin() as connection:
+        pair = TRIALS.c.position // 2
+        connection.execute(TRIALS.update().values(started=100 + 2 * pair, finished=102 + 2 * pair))
+    return run_id
+
+
+def test_what_is_open_in_a_run_that_has_ended_is_said_with_what_it_would_take(four_seeds):
+    undecided = lab.undecided(four_seeds)
+
+    assert (undecided.verdicts, undecided.names) == ([("coral", 1)], "coral (1)")
+    assert [(trial.seed, trial.method.name) for trial in undecided.trials] == [(4, "from_scratch"), (4, "coral")]
+    assert undecided.seconds == pytest.approx(2 * 2 / 2)  # to 5 seeds
+    assert undecided.most_seconds == pytest.approx(2 * 16 * 2 / 2)  # to 20
+
+
+def test_a_run_that_has_ended_goes_on_when_a_person_asks_as_long_as_something_is_open(store, four_seeds):
+    lab.decide(four_seeds)
+
+    info = store.read(four_seeds)
+    assert (info.status, info.finished, info.experiment.until, info.counts["queued"]) == ("queued", None, "decided", 2)
+    assert info.experiment.looks == (4, 5, 8, 12, 20)
+    with pytest.raises(SpecificationError, match="is at work"):
+        lab.decide(four_seeds)
+    while store.read(four_seeds).status in ("queued", "running"):
+        carry_out(store, four_seeds)
+        look_at(store, four_seeds)
+    assert store.read(four_seeds).seeds == 20
+    assert lab.undecided(four_seeds).trials == []
+    with pytest.raises(SpecificationError, match=r"has had its last look, at 20 seeds"):
+        lab.decide(four_seeds)
+
+
+def test_where_nothing_is_open_there_is_nothing_to_decide(store, lab_alone):
+    run_id = store.add(tiny("from_scratch,fine_tune", seeds=3))
+    carry_out(store, run_id)
+
+    assert (lab.undecided(run_id).verdicts, lab.undecided(run_id).trials) == ([], [])
+    with pytest.raises(SpecificationError, match="has no open verdict"):
+        lab.decide(run_id)
+
+
+def test_two_who_decide_a_run_add_its_trials_once(store, four_seeds):
+    experiment, further = store.experiment(four_seeds).until_decided(), lab.undecided(four_seeds).trials
+    store.decide(four_seeds, experiment, 12, further)
+    with pytest.raises(SpecificationError, match="is at work"):
+        store.decide(four_seeds, experiment, 12, further)
+    assert store.read(four_seeds).counts["queued"] == 2
