@@ -57,8 +57,10 @@ def _look(run: RunInfo, undecided: Undecided) -> str:
     """Say which look at the verdicts it is, and what the one before left open."""
     number, of = run.look
     said = _("Look {number} of {of}").format(number=number, of=of)
+    if number == 1 and not run.ended:
+        return said
     if not undecided.verdicts:
-        return said if not run.ended else said + ": " + _("every verdict is decided")
+        return said + ": " + _("no verdict is open")
     n = len(undecided.verdicts)
     return f"{said}: {ngettext('{n} verdict open', '{n} verdicts open', n).format(n=n)}: {undecided.names}"
 

@@ -93,7 +93,7 @@ def decide(run_id: str) -> None:
     Raises
     ------
     SpecificationError
-        If it is at work or was cancelled, no verdict of it is open, or it has had its last look.
+        If it is at work or was cancelled, or no verdict of it is open that further seeds may decide.
     """
     from tlcore.errors import SpecificationError
 
@@ -102,32 +102,23 @@ def decide(run_id: str) -> None:
         raise SpecificationError(f"run: {run_id!r} is at work; wait until it has ended.")
     if info.status == "cancelled":
         raise SpecificationError(f"run: {run_id!r} was cancelled; resume it before its verdicts are decided.")
-    if not now.open:
-        raise SpecificationError(f"run: {run_id!r} has no open verdict, so that there is nothing to decide.")
-    further = _undecided(store, info, now).trials
+    further = now.wanted()
     if not further:
-        raise SpecificationError(
-            f"run: {run_id!r} has had its last look, at {info.seeds} seeds; its verdicts stay open."
-        )
+        raise SpecificationError(f"run: {run_id!r} has no open verdict that further seeds may decide.")
     start_engine()  # as in `submit`
     store.decide(run_id, now.experiment.until_decided(), len(now.records), further)
     start_engine()
 
 
 def _undecided(store: Store, info: RunInfo, now: Results) -> Undecided:
-    from dataclasses import replace
-
-    experiment = now.experiment.until_decided()
-    then = replace(now, experiment=experiment)  # judged by the rule for several looks
-    verdicts = now.open and (then.open or now.open)
+    verdicts, further = now.open, [] if info.status == "cancelled" else now.wanted()
     known, each = {record.trial.key for record in now.records}, store.seconds([info.id])
     usual, pace = sum(each.values()) / max(1, len(each)), store.pace(info.id)
 
     def seconds(trials: Sequence[Trial]) -> float | None:
         return sum(each.get((trial.method.label, trial.budget), usual) for trial in trials) * pace if each else None
 
-    lacking = [trial for trial in experiment.trials() if trial.key not in known]  # of fewer seeds than a look needs
-    further = (lacking or then.wanted()) if verdicts else []
+    experiment = now.experiment.until_decided()
     most = [trial for trial in experiment.trials(experiment.looks[-1]) if trial.key not in known]
     if info.ended or info.look[0] > 1:  # before that all may be open
         pairs = {*verdicts, *((experiment.baseline, budget) for _, budget in verdicts)}
