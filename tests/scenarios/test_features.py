@@ -98,7 +98,7 @@ def test_every_format_holds_the_same_table(tmp_path, kind):
 )
 @pytest.mark.parametrize("standardize", ["none", "joint", "per_domain"])
 def test_source_only_is_scikit_learns_classifier(pair, name, reference, standardize):
-    told = first(experiment(*pair, classifier=name, standardize=standardize), "source_only")
+    told = first(experiment(*pair, classifier=name, standardize=standardize, C=1), "source_only")
     source, target = SOURCE[0].astype(float), TARGET[0].astype(float)
     if standardize == "joint":
         source, target = map(StandardScaler().fit(np.concatenate([source, target])).transform, (source, target))
@@ -295,9 +295,22 @@ def test_a_damaged_mat_file_of_the_newest_version_is_refused(tmp_path):
 
 
 def test_too_many_columns_of_a_sparse_table_are_refused_where_all_cells_are_needed(pair, monkeypatch, tmp_path):
-    monkeypatch.setattr("tlcore.trial.MOST_CELLS", 100)
+    """Before the run, in one sentence; what takes sparse rows runs, and a choice leaves out what does not."""
+    monkeypatch.setattr("tlcore.scenarios.features.MOST_CELLS", 100)
     files = [written(tmp_path, "svm", name, *part) for name, part in (("a", SOURCE), ("b", TARGET))]
-    spec = experiment(*files, methods="source_only,coral")
-    assert first(spec, "source_only").metrics["accuracy"] > 0.5
-    with pytest.raises(ValueError, match="needs every cell of"):
-        first(spec, "coral")
+    for setting in ("transductive", "inductive"):
+        refused = experiment(*files, setting=setting).refusals()
+        wide = {name for name, why in refused.items() if "needs every cell of 1" in why}
+        taken = {"source_only", "from_scratch", "pooled", "logistic_regression", "linear_svm", "nearest_neighbours"}
+        taken |= {"best_from_scratch", "feature_extraction"}
+        assert wide == {*applicable("features", setting)} - taken
+    with pytest.raises(SpecificationError, match="'coral' needs every cell of 165 x 6 sparse rows, .* more than 100"):
+        experiment(*files, methods="coral").checked()
+    spec = experiment(*files, setting="inductive", methods="from_scratch,pooled,linear_svm", budgets=[8]).checked()
+    for choice in spec.methods:
+        assert first(spec, choice.name).metrics["accuracy"] > 0.5
+    note = first(spec, "best_from_scratch").note
+    assert "boosted_trees 0" not in note
+    assert note.endswith(
+        "; without boosted_trees, which needs every cell of 135 x 6 sparse rows, which are more than 100"
+    )
