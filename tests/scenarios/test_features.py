@@ -13,6 +13,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
+from tlcore.classifiers import chosen
 from tlcore.datasets.features import FeatureFile
 from tlcore.errors import SpecificationError
 from tlcore.experiment import Experiment, applicable
@@ -121,6 +122,39 @@ def test_sparse_stays_sparse_and_answers_the_same(tmp_path):
     for name in ("source_only", "coral", "kmm"):
         agreed = first(one, name).examples["predicted"] == first(other, name).examples["predicted"]
         assert agreed.mean() > 0.97
+
+
+@pytest.mark.parametrize(
+    ("name", "setting"),
+    [
+        *[(name, "transductive") for name in ("auto", "mmd", "jda", "kmm", "meda", "tent")],
+        *[(name, "inductive") for name in ("auto", "fine_tune", "prototypical", "boosted_trees", "tradaboost")],
+    ],
+)
+def test_methods_of_every_kind_take_sparse_tables(tmp_path, name, setting):
+    files = [written(tmp_path, "svm", which, *part) for which, part in (("s", SOURCE), ("t", TARGET))]
+    fields = {"setting": setting, "budgets": [8], "epochs": 20}
+    if name == "auto":
+        fields["methods"] = [{"name": "auto", "settings": {"among": "source_only,coral,mmd,shot,fine_tune"}}]
+    spec = experiment(*files, **{"methods": name, **fields}).checked()
+    assert first(spec, name).metrics["accuracy"] > 0.5
+
+
+def test_c_is_chosen_and_said_unless_a_person_says_it(pair):
+    told, fixed = (first(experiment(*pair, classifier="svm", C=c), "source_only") for c in ("", 0.5))
+    assert told.note == f"C = {chosen('svm', *learned(pair), 3, 0)[0]:g} by 5-fold cross-validation"
+    assert fixed.note == ""
+    rows, answers = learned(pair)
+    asked = experiment(*pair).domains().test.inputs
+    theirs = LinearSVC(C=0.5, random_state=0).fit(rows, answers).predict(asked)
+    np.testing.assert_array_equal(fixed.examples["predicted"], theirs)
+    with pytest.raises(SpecificationError, match="C: 0 is not allowed"):
+        experiment(*pair, C=0)
+
+
+def learned(pair):
+    source = experiment(*pair).domains().source
+    return source.inputs, source.answers
 
 
 def test_a_sparse_file_may_lack_its_last_columns(tmp_path):
@@ -304,7 +338,7 @@ def test_too_many_columns_of_a_sparse_table_are_refused_where_all_cells_are_need
         taken = {"source_only", "from_scratch", "pooled", "logistic_regression", "linear_svm", "nearest_neighbours"}
         taken |= {"best_from_scratch", "feature_extraction"}
         assert wide == {*applicable("features", setting)} - taken
-    with pytest.raises(SpecificationError, match="'coral' needs every cell of 165 x 6 sparse rows, .* more than 100"):
+    with pytest.raises(SpecificationError, match=r"'coral' needs every cell of 165 x 6 sparse rows, .* more than 100"):
         experiment(*files, methods="coral").checked()
     spec = experiment(*files, setting="inductive", methods="from_scratch,pooled,linear_svm", budgets=[8]).checked()
     for choice in spec.methods:

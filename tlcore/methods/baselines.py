@@ -134,7 +134,7 @@ class NearestNeighbours(_Classical):
 
 
 class BoostedTrees(_Classical):
-    """f(x) = Σ of 100 trees, each a step against the gradient of Σ_target log loss at those before it, on raw x.
+    """f(x) = Σ of up to 100 trees, each a step against the gradient of Σ_target log loss at those before it, on raw x.
 
     What is usually hardest to beat on tables of a few hundred rows and more: thresholds, interactions, columns in any
     unit. On a handful of labels, or on hundreds of noisy columns, linear ones are ahead. Needs every cell.
