@@ -83,22 +83,23 @@ def test_few_rows_of_many_noisy_columns_are_lost_at_c_of_one(name):
 
 
 def test_weights_count_in_the_fit_and_in_the_score():
-    """Written out again; half of the rows, of hardly any weight, are answered at random."""
-    rows, answers = noisy(3, n=120, columns=30)
-    answers[60:] = np.random.default_rng(0).permutation(answers[60:])
-    weights = np.repeat([1.0, 0.02], 60)
-    scores = []
-    for strength in strengths(rows):
-        right = 0.0
+    """Written out again; half of the rows, of little weight, are answered at random."""
+    rows, answers = noisy(23, n=90, columns=10)
+    answers[45:] = np.random.default_rng(0).permutation(answers[45:])
+    weights, alike = np.repeat([1.0, 0.1], 45), np.ones(90)
+
+    def best(in_fit, in_score):
+        right = np.zeros(6)
         for learned, rest in StratifiedKFold(5, shuffle=True, random_state=0).split(rows, answers):
-            of_mean_one = weights / weights.mean()
-            svm = LinearSVC(C=strength, random_state=0).fit(rows[learned], answers[learned], of_mean_one[learned])
-            right += weights[rest] @ (svm.predict(rows[rest]) == answers[rest])
-        scores.append(right)
-    best = strengths(rows)[int(np.argmax(scores))]
-    assert found("svm", rows, answers, weights=weights) == best
-    assert found("svm", rows, answers) != best
-    assert found("svm", rows, answers, weights=5 * weights) == best
+            for place, strength in enumerate(strengths(rows)):
+                svm = LinearSVC(C=strength, random_state=0).fit(rows[learned], answers[learned], in_fit[learned])
+                right[place] += in_score[rest] @ (svm.predict(rows[rest]) == answers[rest])
+        return strengths(rows)[int(right.argmax())]
+
+    wanted = best(weights / weights.mean(), weights)
+    assert wanted not in (best(alike, weights), best(weights / weights.mean(), alike), best(alike, alike))
+    assert found("svm", rows, answers, weights=weights) == wanted
+    assert found("svm", rows, answers, weights=5 * weights) == wanted
 
 
 def test_rows_of_no_weight_have_no_say():
