@@ -21,7 +21,7 @@ def one(name: str, rows: int) -> None:
     """Print the seconds that a method takes, the memory at its most in MB, and the memory of the rows themselves."""
     from threadpoolctl import threadpool_limits
 
-    from tlcore.classifiers import classify
+    from tlcore.classifiers import Classifier
     from tlcore.methods import METHODS
     from tlcore.methods.base import Seen
     from tlcore.scenarios.base import Examples
@@ -39,7 +39,7 @@ def one(name: str, rows: int) -> None:
         CLASSES,
         0,
         target,
-        lambda rows, answers, weights=None: classify("logistic", rows, answers, CLASSES, weights),
+        Classifier("logistic", CLASSES, 0, setting=1.0),
     )
     method = METHODS[name]()
     before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()

@@ -22,7 +22,7 @@ def trial(method: str, **fields):
 
 def told(note: str) -> tuple[str, str, dict[str, float]]:
     """The candidate that was chosen, by which metric, and what each reached, read from the note."""
-    best, metric, rest = re.fullmatch(r"(\w+): held-out (\S+) (.*)", note).groups()
+    best, metric, rest = re.fullmatch(r"(\w+): held-out (\S+) ([^;]*)(?:; .*)?", note).groups()
     return best, metric, {name: float(value) for name, value in re.findall(r"(\w+) (-?[\d.]+)", rest)}
 
 
@@ -43,7 +43,7 @@ def test_the_best_candidate_learns_from_the_whole_budget(fields):
 
 def test_with_few_labels_it_is_the_first_candidate():
     result = execute(trial("best_from_scratch", budgets=[CHOOSE_FROM - 1]))
-    assert result.note == "logistic_regression, unchosen"
+    assert re.fullmatch(r"logistic_regression, unchosen; C = [\d.]+ by 5-fold cross-validation", result.note)
     alone = execute(trial("logistic_regression", budgets=[CHOOSE_FROM - 1]))
     np.testing.assert_array_equal(alone.examples["predicted"], result.examples["predicted"])
 
@@ -145,3 +145,77 @@ def test_a_trial_tells_how_far_it_has_come(method):
     assert told == sorted(told)
     assert 0 < told[0] < 0.5
     assert told[-1] <= 1
+
+
+def table(tmp_path, which: str, seed: int, rule: str, n: int = 200, **arrays):
+    """Ten columns; the answer is a threshold of their sum, or whether the first two have different signs."""
+    rows = np.random.default_rng(seed).normal(size=(n, 10)).astype(np.float32)
+    answers = {"sum": rows.sum(1) > 0, "exclusive or": (rows[:, 0] > 0) != (rows[:, 1] > 0)}[rule].astype(int)
+    np.savez(tmp_path / f"{which}.npz", **{"X": rows, "y": answers, **arrays})
+    return {"path": str(tmp_path / f"{which}.npz")}
+
+
+def of_tables(tmp_path, method: str = "best_from_scratch", rule: str = "sum", **fields):
+    files = {which: table(tmp_path, which, seed, rule) for seed, which in enumerate(("source", "target"))}
+    return trial(method, **{"scenario": "features", "budgets": [30], "epochs": None, **files, **fields})
+
+
+@pytest.mark.parametrize(
+    ("rule", "wanted"), [("sum", {"logistic_regression", "linear_svm"}), ("exclusive or", {"boosted_trees"})]
+)
+def test_on_tables_the_rival_is_the_one_that_suits_the_rule(tmp_path, rule, wanted):
+    chosen = of_tables(tmp_path, rule=rule)
+    assert chosen.experiment.baseline == "best_from_scratch"
+    result = execute(chosen)
+    best, _, found = told(result.note)
+    assert best in wanted
+    assert found.keys() == {"logistic_regression", "linear_svm", "nearest_neighbours", "boosted_trees"}
+    assert result.metrics["accuracy"] > 0.7
+    assert ("C = " in result.note) == (rule == "sum")
+
+
+@pytest.mark.parametrize("method", ["from_scratch", "pooled", "best_from_scratch"])
+def test_no_answer_of_the_test_chooses_c(tmp_path, monkeypatch, method):
+    honest = execute(of_tables(tmp_path, method))
+    assert "C = " in honest.note
+    monkeypatch.setenv("TRANSFER_LAB_HOME", str(tmp_path))
+    kind = type(SCENARIOS["features"])
+    whole = kind.domains
+
+    def other_answers(self, source, target):
+        domains = whole(self, source, target)
+        return replace(domains, test=Examples(domains.test.inputs, 1 - domains.test.answers))
+
+    monkeypatch.setattr(kind, "domains", other_answers)
+    other = execute(of_tables(tmp_path, method))
+    assert other.note == honest.note
+    np.testing.assert_array_equal(other.examples["predicted"], honest.examples["predicted"])
+    assert other.metrics["accuracy"] == pytest.approx(1 - honest.metrics["accuracy"])
+
+
+def test_a_method_that_guesses_for_ten_rounds_chooses_c_twice(tmp_path, monkeypatch):
+    from tlcore import classifiers
+
+    asked, whole = [], classifiers.chosen
+    monkeypatch.setattr(classifiers, "chosen", lambda *parts: asked.append(parts[1].shape) or whole(*parts))
+    execute(of_tables(tmp_path, "jda"))
+    assert asked == [(200, 10), (260, 10)]  # the source's rows for the guesses, then both domains' for the answer
+
+
+def test_the_groups_of_both_domains_are_kept_apart_where_c_is_chosen(tmp_path, monkeypatch):
+    from tlcore import classifiers
+
+    asked, whole = [], classifiers.chosen
+    monkeypatch.setattr(classifiers, "chosen", lambda *parts: asked.append(parts) or whole(*parts))
+    files = {}
+    for seed, which in enumerate(("source", "target")):
+        rows = np.random.default_rng(seed).normal(size=(200, 3))
+        cells = [f"{x},{y},{z},{int(x > 0)},{which}{i // 4}" for i, (x, y, z) in enumerate(rows)]
+        (tmp_path / f"{which}.csv").write_text("\n".join(["a,b,c,label,patient", *cells]))
+        files[which] = {"path": str(tmp_path / f"{which}.csv"), "group": "patient"}
+    for method in ("pooled", "jda", "tradaboost", "logistic_regression"):
+        execute(trial(method, scenario="features", budgets=[20], **files))
+    assert [parts[1].shape[0] for parts in asked] == [240, 200, 240, 240, 40]
+    for _, rows, _, _, _, _, groups, _ in asked:
+        assert len(groups) == rows.shape[0]
+        assert len(np.unique(groups)) < len(groups)

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tlcore.cancellation import never, unheard
-from tlcore.classifiers import classify
+from tlcore.classifiers import Classifier
 from tlcore.errors import SpecificationError
 from tlcore.results import Explanation, FeatureMap, TrialResult
+from tlcore.scenarios.splits import groups_of
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from tlcore.objective import Labelled, Problem, Schedule
     from tlcore.scenarios.base import Domains, Examples, Scenario
 
-
-MOST_CELLS = 2**28
-"""Numbers of a sparse table written out, at most: 2 GB."""
 
 MOST_SHOWN = 300
 """Examples of a domain on the map of features."""
@@ -232,7 +230,7 @@ def _fit(given: _Given) -> _Fitted:
 def _choose(given: _Given) -> _Fitted:
     """Let the candidates learn from parts of what there is; the best on the rest learns from all of it."""
     scenario, metric = given.scenario, given.scenario.metrics[given.trial.experiment.metric]
-    own = scenario.contenders(given.trial.budget) if given.trial.budget else ()
+    own, left_out = _contenders(given)
     methods = given.method.candidates(own, _usable(given))
     if not methods:
         raise ValueError(f"{given.method.name}: none of its candidates can be used here")
@@ -252,7 +250,18 @@ def _choose(given: _Given) -> _Fitted:
         ranked = sorted(found, key=lambda name: -found[name] if higher else found[name])
         best = ranked[0]
         note = f"{best}: {what} " + ", ".join(f"{name} {found[name]:.3f}" for name in ranked)
-    return replace(_fit(candidates[best].part(pieces, pieces + 1)), note=note)
+    fitted = _fit(candidates[best].part(pieces, pieces + 1))
+    return replace(fitted, note="; ".join(filter(None, [note, fitted.note, left_out])))
+
+
+def _contenders(given: _Given) -> tuple[tuple[str, ...], str]:
+    """Return the scenario's baselines that can be used between these domains, and a word on those that cannot."""
+    from tlcore.methods import METHODS
+
+    own = given.scenario.contenders(given.trial.budget) if given.trial.budget else ()
+    refused = {name: why for name in own if (why := given.scenario.refusal(METHODS[name](), given.domains))}
+    said = ", ".join(f"{name}, which {why}" for name, why in refused.items())
+    return tuple(name for name in own if name not in refused), f"without {said}" if said else ""
 
 
 def _usable(given: _Given) -> tuple[str, ...]:
@@ -338,7 +347,7 @@ def _solve(given: _Given) -> _Fitted:
     seen, rows_of = _seen(given)
     solution = given.method.solve(seen)
     n_train = len(seen.source) + len(seen.target)
-    return _Fitted(lambda inputs: solution.predict(rows_of(inputs)), n_train, note=solution.note)
+    return _Fitted(lambda inputs: solution.predict(rows_of(inputs)), n_train, note=_noted(solution.note, seen))
 
 
 def _classify(given: _Given) -> _Fitted:
@@ -357,9 +366,11 @@ def _classify(given: _Given) -> _Fitted:
     rows = _stacked([of_domain(examples.inputs) for examples, of_domain, _, _ in parts])
     answers = np.concatenate([examples.answers for examples, *_ in parts])
     shares = [counts / counts.sum() * share for _, _, counts, share in parts]
-    predict = seen.classify(rows, answers, np.concatenate(shares))
+    groups = groups_of(*(examples for examples, *_ in parts))
+    predict = seen.classify(rows, answers, np.concatenate(shares), groups)
     n_train = sum(int((one > 0).sum()) for one in shares)
-    fitted = _Fitted(lambda inputs: predict(of_target(rows_of(inputs))), n_train, note=method.note(seen))
+    note = _noted(method.note(seen), seen)
+    fitted = _Fitted(lambda inputs: predict(of_target(rows_of(inputs))), n_train, note=note)
     return fitted.weighted(weights, len(seen.source))
 
 
@@ -378,20 +389,25 @@ def _seen(given: _Given) -> tuple[Seen, Callable[[np.ndarray], np.ndarray]]:
     source = shown(domains.source if method.needs_source_data else domains.source[:0])
     unlabelled = shown(domains.pool if method.needs_unlabelled else domains.pool[:0]).inputs
 
-    def classifier(rows: np.ndarray, answers: np.ndarray, weights: np.ndarray | None = None) -> Predict:
-        return classify(scenario.classifies_with or "logistic", rows, answers, domains.answers, weights)
-
+    name = scenario.classifies_with or "logistic"
+    classifier = Classifier(name, domains.answers, given.trial.seed, scenario.classifier_setting)
     return Seen(source, shown(training), domains.answers, given.trial.seed, unlabelled, classifier), rows_of
+
+
+def _noted(said: str, seen: Seen) -> str:
+    """Return a note with what the lent classifier has to say, if it was asked for anything."""
+    setting = seen.classify.note if isinstance(seen.classify, Classifier) else ""
+    return "; ".join(filter(None, [said, setting]))
 
 
 def _rows_of(given: _Given) -> Callable[[np.ndarray], np.ndarray]:
     """Return the map from inputs to what hooks in closed form are given: φ, a classical learner's rows, or the same."""
     method, scenario = given.method, given.scenario
-    if scenario.classifies_with:
-        dense = not method.data_alone or method.overrides("feature_map") or method.overrides("weights")
-        return _dense if dense else _unchanged
     if method.on_raw:
-        return scenario.raw(given.domains)
+        raw = scenario.raw(given.domains)
+        return (lambda inputs: _dense(raw(inputs))) if method.needs_every_cell else raw
+    if scenario.classifies_with:
+        return _dense if method.needs_every_cell else _unchanged
     if method.on_features or method.overrides("weights"):
         model = _source_model(given.trial.experiment, given.domains, given.trial.seed, given.should_stop)
         size = _size(model, given)
@@ -409,21 +425,22 @@ def _size(model: Network, given: _Given) -> float:
 
 
 def _dense(rows: Any) -> np.ndarray:
-    """Return a table's rows as they are, in float64; of a sparse one all cells.
-
-    Raises
-    ------
-    ValueError
-        If these would be more than `MOST_CELLS`.
-    """
-    if hasattr(rows, "toarray"):
-        if rows.shape[0] * rows.shape[1] > MOST_CELLS:
-            raise ValueError(
-                f"the method needs every cell of {rows.shape[0]} x {rows.shape[1]} rows, which are more than "
-                f"{MOST_CELLS:,}; choose one of fewer columns, or pca"
-            )
-        rows = rows.toarray()
+    """Return a table's rows as they are, in float64; of a sparse one all cells."""
+    rows = rows.toarray() if hasattr(rows, "toarray") else rows
     return rows.astype(np.float64)
+
+
+def _in_cells(examples: Examples) -> Examples:
+    """Return examples whose rows, if they are sparse, are written out."""
+    rows: Any = examples.inputs
+    return replace(examples, inputs=rows.toarray()) if hasattr(rows, "toarray") else examples
+
+
+def _tensor(inputs: Any) -> Tensor:
+    """Return what a network is given; of sparse rows all cells."""
+    import torch
+
+    return torch.from_numpy(inputs.toarray() if hasattr(inputs, "toarray") else inputs)
 
 
 def _stacked(parts: list[Any]) -> Any:
@@ -455,8 +472,8 @@ def _train(given: _Given) -> _Fitted:
     if method.needs_source_model:
         source_model = _source_model(trial.experiment, given.domains, trial.seed, given.should_stop, method)
     space = _space(given, source_model)
-    source = given.domains.source if "source" in method.trains_on else None
-    network = method.network(space.network, source, given.training)
+    source = _in_cells(given.domains.source) if "source" in method.trains_on else None
+    network = method.network(space.network, source, _in_cells(given.training))
     groups = len(network.groups)
     most = min(
         method.trainable_groups(10**6, groups),
@@ -530,7 +547,7 @@ def _space(given: _Given, source_model: Network | None) -> _Space:
     if not (method.on_features and source_model):
         network = source_model if method.starts_from == "source" and source_model else None
         network = network or (given.scenario.small_network if method.small else given.scenario.network)(domains)
-        return _Space(torch.from_numpy, torch.from_numpy, nn.Sequential(), network)
+        return _Space(_tensor, _tensor, nn.Sequential(), network)
     seen, rows_of = _seen(given)
     maps = method.feature_map(seen) if method.overrides("feature_map") else None
     of_source, of_target = maps or (_unchanged, _unchanged)
@@ -631,7 +648,7 @@ def _source_model(
 
     def train() -> dict[str, Tensor]:
         source = domains.source
-        inputs = activations(frozen, torch.from_numpy(source.inputs).to(experiment.device), should_stop)
+        inputs = activations(frozen, _tensor(source.inputs).to(experiment.device), should_stop)
         if own:
             own.meta_learn(rest, inputs, torch.from_numpy(source.answers), seed, should_stop)
             return rest.state_dict()
@@ -658,11 +675,9 @@ def _source_model(
 
 def _features(model: Network, inputs: np.ndarray) -> np.ndarray:
     """φ(x) of the source model, float64 (n, F)."""
-    import torch
-
     from tlcore.activations import activations
 
-    return activations(model.body, torch.from_numpy(inputs)).double().numpy()
+    return activations(model.body, _tensor(inputs)).double().numpy()
 
 
 def _trained_parameters(network: Network, method: Method, epochs: int) -> int:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tlcore.classifiers import classify
+from tlcore.classifiers import Classifier
 from tlcore.methods.base import Seen
 from tlcore.scenarios.base import Examples
 
@@ -18,7 +18,7 @@ def seen(source, unlabelled=None, answers=None, target=None, kind="logistic", se
         number,
         seed,
         np.empty((0, *np.shape(source)[1:])) if unlabelled is None else np.asarray(unlabelled),
-        lambda rows, answers, weights=None: classify(kind, rows, answers, number, weights),
+        Classifier(kind, number, seed, setting=1.0),
     )
 
 

@@ -13,6 +13,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
+from tlcore.classifiers import chosen
 from tlcore.datasets.features import FeatureFile
 from tlcore.errors import SpecificationError
 from tlcore.experiment import Experiment, applicable
@@ -98,7 +99,7 @@ def test_every_format_holds_the_same_table(tmp_path, kind):
 )
 @pytest.mark.parametrize("standardize", ["none", "joint", "per_domain"])
 def test_source_only_is_scikit_learns_classifier(pair, name, reference, standardize):
-    told = first(experiment(*pair, classifier=name, standardize=standardize), "source_only")
+    told = first(experiment(*pair, classifier=name, standardize=standardize, C=1), "source_only")
     source, target = SOURCE[0].astype(float), TARGET[0].astype(float)
     if standardize == "joint":
         source, target = map(StandardScaler().fit(np.concatenate([source, target])).transform, (source, target))
@@ -121,6 +122,39 @@ def test_sparse_stays_sparse_and_answers_the_same(tmp_path):
     for name in ("source_only", "coral", "kmm"):
         agreed = first(one, name).examples["predicted"] == first(other, name).examples["predicted"]
         assert agreed.mean() > 0.97
+
+
+@pytest.mark.parametrize(
+    ("name", "setting"),
+    [
+        *[(name, "transductive") for name in ("auto", "mmd", "jda", "kmm", "meda", "tent")],
+        *[(name, "inductive") for name in ("auto", "fine_tune", "prototypical", "boosted_trees", "tradaboost")],
+    ],
+)
+def test_methods_of_every_kind_take_sparse_tables(tmp_path, name, setting):
+    files = [written(tmp_path, "svm", which, *part) for which, part in (("s", SOURCE), ("t", TARGET))]
+    fields = {"setting": setting, "budgets": [8], "epochs": 20}
+    if name == "auto":
+        fields["methods"] = [{"name": "auto", "settings": {"among": "source_only,coral,mmd,shot,fine_tune"}}]
+    spec = experiment(*files, **{"methods": name, **fields}).checked()
+    assert first(spec, name).metrics["accuracy"] > 0.5
+
+
+def test_c_is_chosen_and_said_unless_a_person_says_it(pair):
+    told, fixed = (first(experiment(*pair, classifier="svm", C=c), "source_only") for c in ("", 0.5))
+    assert told.note == f"C = {chosen('svm', *learned(pair), 3, 0)[0]:g} by 5-fold cross-validation"
+    assert fixed.note == ""
+    rows, answers = learned(pair)
+    asked = experiment(*pair).domains().test.inputs
+    theirs = LinearSVC(C=0.5, random_state=0).fit(rows, answers).predict(asked)
+    np.testing.assert_array_equal(fixed.examples["predicted"], theirs)
+    with pytest.raises(SpecificationError, match="C: 0 is not allowed"):
+        experiment(*pair, C=0)
+
+
+def learned(pair):
+    source = experiment(*pair).domains().source
+    return source.inputs, source.answers
 
 
 def test_a_sparse_file_may_lack_its_last_columns(tmp_path):
@@ -295,9 +329,22 @@ def test_a_damaged_mat_file_of_the_newest_version_is_refused(tmp_path):
 
 
 def test_too_many_columns_of_a_sparse_table_are_refused_where_all_cells_are_needed(pair, monkeypatch, tmp_path):
-    monkeypatch.setattr("tlcore.trial.MOST_CELLS", 100)
+    """Before the run, in one sentence; what takes sparse rows runs, and a choice leaves out what does not."""
+    monkeypatch.setattr("tlcore.scenarios.features.MOST_CELLS", 100)
     files = [written(tmp_path, "svm", name, *part) for name, part in (("a", SOURCE), ("b", TARGET))]
-    spec = experiment(*files, methods="source_only,coral")
-    assert first(spec, "source_only").metrics["accuracy"] > 0.5
-    with pytest.raises(ValueError, match="needs every cell of"):
-        first(spec, "coral")
+    for setting in ("transductive", "inductive"):
+        refused = experiment(*files, setting=setting).refusals()
+        wide = {name for name, why in refused.items() if "needs every cell of 1" in why}
+        taken = {"source_only", "from_scratch", "pooled", "logistic_regression", "linear_svm", "nearest_neighbours"}
+        taken |= {"best_from_scratch", "feature_extraction"}
+        assert wide == {*applicable("features", setting)} - taken
+    with pytest.raises(SpecificationError, match=r"'coral' needs every cell of 165 x 6 sparse rows, .* more than 100"):
+        experiment(*files, methods="coral").checked()
+    spec = experiment(*files, setting="inductive", methods="from_scratch,pooled,linear_svm", budgets=[8]).checked()
+    for choice in spec.methods:
+        assert first(spec, choice.name).metrics["accuracy"] > 0.5
+    note = first(spec, "best_from_scratch").note
+    assert "boosted_trees 0" not in note
+    assert note.endswith(
+        "; without boosted_trees, which needs every cell of 135 x 6 sparse rows, which are more than 100"
+    )

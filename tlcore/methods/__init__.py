@@ -6,7 +6,17 @@ A module of a family is imported without torch: what a form or a list needs is t
 from tlcore.methods.adaptive import JDOT, MEDA, EasyTL
 from tlcore.methods.adversarial import CDAN, DANN, IWAN, MCD, MDD
 from tlcore.methods.base import Method
-from tlcore.methods.baselines import BestFromScratch, FromScratch, LogisticRegression, Pooled, SmallNetwork, SourceOnly
+from tlcore.methods.baselines import (
+    BestFromScratch,
+    BoostedTrees,
+    FromScratch,
+    LinearSVM,
+    LogisticRegression,
+    NearestNeighbours,
+    Pooled,
+    SmallNetwork,
+    SourceOnly,
+)
 from tlcore.methods.choice import Auto
 from tlcore.methods.collaborative import CoNet, JointLightGCN, LightGCN
 from tlcore.methods.components import BDA, JDA, JGSA, TCA
@@ -52,6 +62,9 @@ for _method in (
     FromScratch,
     SmallNetwork,
     LogisticRegression,
+    LinearSVM,
+    NearestNeighbours,
+    BoostedTrees,
     BestFromScratch,
     SourceOnly,
     Pooled,

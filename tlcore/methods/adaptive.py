@@ -68,7 +68,7 @@ class MEDA(_Adaptive):
             fixed += self.smoothness * (kernel.T @ (laplacian(rows, self.neighbours) @ kernel))
         fixed[np.diag_indices(len(fixed))] += 1e-6 * fixed.diagonal().mean()  # landmarks may be nearly alike
         right = kernel[:n].T @ np.eye(seen.answers)[seen.source.answers]
-        guessed = seen.classify(rows[:n], seen.source.answers)(rows[n:]).argmax(1)
+        guessed = seen.classify(rows[:n], seen.source.answers, groups=seen.source.groups)(rows[n:]).argmax(1)
         balance = _balance(rows[:n], rows[n:], seen.source.answers, guessed)
         whole = mean_difference(n, m)
         coefficients = np.zeros((len(places), seen.answers))

@@ -31,8 +31,13 @@ Predict = Callable[["np.ndarray"], "np.ndarray"]
 class Classify(Protocol):
     """A classifier that a scenario lends: it minimises  Σ wᵢ·L(yᵢ, f(rowᵢ))  in one go."""
 
-    def __call__(self, rows: np.ndarray, answers: np.ndarray, weights: np.ndarray | None = None) -> Predict:
-        """Rows (n, F), answers (n,) and weights (n,), or all alike, to what predicts; outputs are (m, K)."""
+    def __call__(
+        self, rows: np.ndarray, answers: np.ndarray, weights: np.ndarray | None = None, groups: np.ndarray | None = None
+    ) -> Predict:
+        """Rows (n, F), answers (n,) and weights (n,), or all alike, to what predicts; outputs are (m, K).
+
+        Groups (n,), where they are known, keep apart what must not stand on both sides where its setting is chosen.
+        """
         ...
 
 
@@ -164,6 +169,8 @@ class Method(BaseModel):
     """Whether φ is the source model's frozen body, so that only a new head is trained."""
     on_raw: ClassVar[bool] = False
     """Whether its solver is given raw features (`tlcore.scenarios.base.Scenario.raw`) instead of the inputs."""
+    takes_sparse: ClassVar[bool] = False
+    """Whether its solver takes sparse rows as they are."""
     data_alone: ClassVar[bool] = False
     """Whether it chooses nothing but examples, φ and wᵢ, so that any classifier can stand for the loop's network."""
     small: ClassVar[bool] = False
@@ -246,6 +253,12 @@ class Method(BaseModel):
     def transfers(self) -> bool:
         """Whether anything comes from the source at all; a verdict is about those that do."""
         return self.needs_source_model or self.needs_source_data
+
+    @property
+    def needs_every_cell(self) -> bool:
+        """Whether sparse rows must be written out for it, where a classifier answers from rows."""
+        in_closed_form = self.overrides("feature_map") or self.overrides("weights")
+        return in_closed_form or not (self.data_alone or self.takes_sparse)
 
     @property
     def needs_shared_inputs(self) -> bool:

@@ -64,6 +64,11 @@ class Auto(Method):
         return True
 
     @property
+    def needs_every_cell(self) -> bool:
+        """The criteria without labels do, and most candidates."""
+        return True
+
+    @property
     def criterion(self) -> str:
         """As chosen."""
         return self.by

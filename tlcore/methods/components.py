@@ -126,7 +126,8 @@ class JDA(Mapped):
             gram = differences.T @ differences
             directions = components(rows, differences / np.sqrt(np.linalg.norm(gram)), self.mu, self.dimensions)
             lifted = to_one_length((rows - mean) @ directions)
-            previous, guessed = guessed, seen.classify(lifted[:n], answers)(lifted[n:]).argmax(1)
+            told = seen.classify(lifted[:n], answers, groups=seen.source.groups)
+            previous, guessed = guessed, told(lifted[n:]).argmax(1)
             if np.array_equal(previous, guessed):
                 break
 
@@ -204,7 +205,7 @@ class JGSA(Mapped):
         above = np.zeros((2 * width, 2 * width))
         above[:width, :width] = self.scatter * away.T @ away / n
         above[width:, width:] = self.mu * centred.T @ centred / m
-        guessed = seen.classify(of_source, answers)(of_target).argmax(1)
+        guessed = seen.classify(of_source, answers, groups=seen.source.groups)(of_target).argmax(1)
         for _ in range(self.iterations):
             differences = np.column_stack([mean_difference(n, m), class_differences(answers, guessed, m, seen.answers)])
             differences /= np.sqrt(np.linalg.norm(differences.T @ differences))
@@ -219,7 +220,8 @@ class JGSA(Mapped):
             vectors = _signed(eigh(above, below, subset_by_index=(2 * width - count, 2 * width - 1))[1][:, ::-1])
             a, b = vectors[:width], vectors[width:]
             lifted = [to_one_length(rows @ part) for rows, part in ((of_source, a), (of_target, b))]
-            previous, guessed = guessed, seen.classify(lifted[0], answers)(lifted[1]).argmax(1)
+            told = seen.classify(lifted[0], answers, groups=seen.source.groups)
+            previous, guessed = guessed, told(lifted[1]).argmax(1)
             if np.array_equal(previous, guessed):
                 break
         return _onto(mean, reduced @ a), _onto(mean, reduced @ b)

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from tlcore.methods.base import Method, Predict, Seen, Solution
 from tlcore.methods.kernels import gaussian, mean_similarity, median_squared_distance, spread
+from tlcore.scenarios.splits import groups_of
 
 EXACT_ROWS = 8000  # a kernel of all pairs then takes half a GB
 
@@ -259,11 +260,12 @@ class TrAdaBoost(Method):
         n = len(seen.source)
         rows = np.concatenate([seen.source.inputs, seen.target.inputs])
         answers = np.concatenate([seen.source.answers, seen.target.answers])
+        groups = groups_of(seen.source, seen.target)
         weights = np.concatenate([np.full(part, 0.5 / part) for part in (n, len(seen.target))])
         fade = 1 / (1 + np.sqrt(2 * np.log(n) / self.rounds))
         voters: list[tuple[float, Predict]] = []
         for _ in range(self.rounds):
-            predict = seen.classify(rows, answers, weights)
+            predict = seen.classify(rows, answers, weights, groups)
             wrong = predict(rows).argmax(1) != answers
             error = float(np.average(wrong[n:], weights=weights[n:]))
             odds = (1 - error) / max(error, 1e-3)

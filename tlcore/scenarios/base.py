@@ -178,6 +178,14 @@ class Scenario(BaseModel, ABC):
         """
         return ""
 
+    @property
+    def classifier_setting(self) -> float | None:
+        """That classifier's C, also where it is lent for guesses on the way; None: chosen by cross-validation.
+
+        One is what suits the features of a network, as those are scaled to a size of one.
+        """
+        return 1.0
+
     def settled(self, domains: Domains) -> Self:
         """Return the same scenario with what the data decide about it, so that a run can be shown without them."""
         return self

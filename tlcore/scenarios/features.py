@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 Standardize = Literal["none", "joint", "per_domain"]
 MOST_TESTED = 2000
+MOST_CELLS = 2**28
+"""Numbers of a sparse table written out, at most: 2 GB."""
 BY_CHANCE = 10.0
 """How many times as many rows as by chance must be alike to be taken for copies of each other."""
 HIDDEN = 64
@@ -48,6 +50,8 @@ class OwnFeatures(LabelsFound):
     own = FeatureFile
     largest_budget = 10_000
     maps = False
+    baseline = "best_from_scratch"
+    candidates = ("logistic_regression", "linear_svm", "nearest_neighbours", "boosted_trees")
     first_methods = ("source_only", "coral")
     shown_facts = ("source_rows", "target_rows", "columns", "shared_classes")
     epochs = 60
@@ -63,6 +67,18 @@ class OwnFeatures(LabelsFound):
         description="Columns to mean 0 and variance 1: over both domains, within each domain, or not at all.",
     )
 
+    C: float | None = Field(
+        None,
+        gt=0,
+        le=1e9,
+        description="What a mistake costs the linear ones against the size of W; empty: chosen by cross-validation.",
+    )
+
+    @property
+    def classifier_setting(self) -> float | None:
+        """As chosen."""
+        return self.C
+
     @property
     def classifies_with(self) -> str:
         """The one that was chosen, unless that is the network, which the loop trains."""
@@ -77,10 +93,15 @@ class OwnFeatures(LabelsFound):
         return _domains(source.model_dump_json(), target.model_dump_json(), self.standardize, True)
 
     def refusal(self, method: Method, domains: Domains) -> str:
-        """Nothing is carried over by φ = the source model's body where there is no such body."""
+        """Say where φ = the source model's body carries nothing over, and where a table is too wide."""
         maps = method.overrides("feature_map") or method.overrides("weights") or method.overrides("solve")
         if self.classifies_with and method.on_features and not maps:
             return "takes nothing from the source here, as the rows are the features themselves"
+        rows = len(domains.source) + max(len(domains.pool), len(domains.test))
+        columns = domains.test.inputs.shape[1]
+        in_cells = method.needs_every_cell or not self.classifies_with
+        if in_cells and hasattr(domains.test.inputs, "toarray") and rows * columns > MOST_CELLS:
+            return f"needs every cell of {rows:,} x {columns:,} sparse rows, which are more than {MOST_CELLS:,}"
         return ""
 
     def concerns(self, domains: Domains, plan: Plan) -> list[Concern]:

@@ -136,6 +136,19 @@ def numbered(*parts: np.ndarray | None) -> tuple[list[np.ndarray | None], tuple[
     return [None if part is None else np.searchsorted(names, part) for part in parts], tuple(map(str, names))
 
 
+def groups_of(*parts: Examples) -> np.ndarray | None:
+    """Return the groups of all parts, one after the other, if any has some; an example of none is one by itself."""
+    known = [part.groups for part in parts if part.groups is not None]
+    if not known:
+        return None
+    free = 1 + max(int(groups.max(initial=-1)) for groups in known)
+    found = []
+    for part in parts:
+        found.append(free + np.arange(len(part)) if part.groups is None else part.groups)
+        free += len(part)
+    return np.concatenate(found)
+
+
 def facts_of_groups(split: Domains) -> dict[str, int]:
     """How many groups the target has, and how many of those among its test examples stand in the source, too."""
     source, pool, test = (part.groups for part in (split.source, split.pool, split.test))
