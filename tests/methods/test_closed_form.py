@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.linalg import eig, orth
+from scipy.linalg import orth
 from scipy.optimize import linear_sum_assignment, minimize
 from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 
 from tests.methods.made_by_hand import seen
 from tlcore.classifiers import classify
 from tlcore.methods import METHODS
-from tlcore.methods.adaptive import JDOT, MEDA, SHARPNESS, EasyTL, assignment, cheapest, laplacian
-from tlcore.methods.components import BDA, JDA, JGSA, TCA, class_differences, components, mean_difference, to_one_length
+from tlcore.methods.adaptive import JDOT, MEDA, SHARPNESS, EasyTL, assignment, cheapest
+from tlcore.methods.components import JDA, class_differences, components, mean_difference
 from tlcore.methods.features import GFK, PCA, OptimalTransport, SubspaceAlignment, batches, geodesic_root
 from tlcore.methods.instances import KLIEP, KMM, DensityRatio, DensitySelection, TrAdaBoost
 from tlcore.methods.kernels import median_squared_distance, squared_distances
@@ -55,40 +55,12 @@ def test_subspace_alignment_agrees_with_scikit_adaptation():
     )
 
 
-@pytest.mark.parametrize("kernel", ["linear", "rbf"])
-def test_tca_is_the_published_eigenproblem(kernel):
-    """(KLK + μI)⁻¹KHK by a general solver; scikit-adaptation takes one for symmetric matrices, which this is not."""
-    source, _, target, _ = two_classes(n=20)
-    method = TCA(kernel=kernel, mu=0.7, dimensions=3)
-    of_source, of_target = method.feature_map(seen(source, target))
-    both = np.concatenate([source, target])
-    squared = ((both[:, None] - both[None]) ** 2).sum(2)
-    gram = both @ both.T if kernel == "linear" else np.exp(-squared / median_squared_distance(both))
-    apart = np.r_[np.full(20, 1 / 20), np.full(26, -1 / 26)][:, None]
-    centring = np.eye(46) - 1 / 46
-    values, vectors = eig(np.linalg.solve(gram @ apart @ apart.T @ gram + 0.7 * np.eye(46), gram @ centring @ gram))
-    leading = np.real(vectors[:, np.argsort(-np.real(values))[:3]])
-    theirs = centring @ gram @ leading
-    theirs /= theirs.std(0)
-    ours = np.concatenate([of_source(source), of_target(target)])
-    np.testing.assert_allclose(np.abs((ours * theirs).mean(0)), 1, atol=1e-5)  # each column the same but for its sign
-
-
-def test_jda_that_trusts_no_class_is_the_linear_component_analysis():
-    source, answers, target, _ = two_classes()
-    of_source, of_target = BDA(class_share=0.0, dimensions=2).feature_map(seen(source, target, answers))
-    rows, apart = np.concatenate([source, target]), mean_difference(60, 66)
-    mapped = (rows - rows.mean(0)) @ components(rows, apart / np.linalg.norm(apart), 1.0, 2)
-    mapped *= np.sqrt(2) / np.linalg.norm(mapped, axis=1, keepdims=True)
-    np.testing.assert_allclose(np.concatenate([of_source(source), of_target(target)]), mapped, atol=1e-8)
-
-
 def test_what_jda_sets_apart_are_the_means_of_domains_and_classes():
     source, answers, target, truth = two_classes()
     rows = np.concatenate([source, target])
-    apart = np.column_stack([mean_difference(60, 66), class_differences(answers, truth, 66, 4)])
-    wanted = [source.mean(0) - target.mean(0)]
-    wanted += [source[answers == kind].mean(0) - target[truth == kind].mean(0) for kind in range(3)]
+    apart = np.column_stack([mean_difference(60, 66), class_differences(answers, np.where(truth == 2, 0, truth), 66)])
+    wanted = [source.mean(0) - target.mean(0), source[answers == 0].mean(0) - target[truth != 1].mean(0)]
+    wanted += [source[answers == 1].mean(0) - target[truth == 1].mean(0), source[answers == 2].mean(0)]
     np.testing.assert_allclose(apart.T @ rows, wanted, atol=1e-12)
 
 
@@ -101,36 +73,6 @@ def test_a_large_mu_gives_way_and_a_small_one_brings_the_means_together():
         return float(np.abs(apart.T @ (rows - rows.mean(0)) @ directions).max())
 
     assert distance(1e-6) < 0.05 * distance(1e6)
-
-
-def test_jgsa_is_the_published_quotient():
-    """Its parts written out row by row, and the quotient maximised by a solver for any two matrices."""
-    source, answers, target, _ = two_classes(2, n=45, shift=2.0)
-    method = JGSA(nearness=0.7, mu=1.3, scatter=0.4, iterations=1, dimensions=3)
-    of_source, of_target = method.feature_map(seen(source, target, answers))
-    mean = np.concatenate([source, target]).mean(0)
-    there, here = source - mean, target - mean
-    guessed = classify("logistic", there, answers, 3)(here).argmax(1)
-    within, between, zero, eye = np.zeros((5, 5)), np.zeros((5, 5)), np.zeros((5, 5)), np.eye(5)
-    means = [np.r_[there.mean(0), -here.mean(0)]]
-    for kind in range(3):
-        members = there[answers == kind]
-        within += sum(np.outer(row, row) for row in members - members.mean(0)) / 45
-        between += len(members) * np.outer(*[members.mean(0) - there.mean(0)] * 2) / 45
-        means.append(np.r_[members.mean(0), -here[guessed == kind].mean(0)])
-    varied = np.cov(here.T, bias=True)
-    weights = [np.r_[np.full(45, 1 / 45), np.full(51, -1 / 51)]]
-    weights += [np.r_[(answers == k) / (answers == k).sum(), (guessed == k) / -(guessed == k).sum()] for k in range(3)]
-    apart = sum(np.outer(row, row) for row in means)
-    apart /= np.linalg.norm(sum(np.outer(row, row) for row in weights))  # as in JDA: of length one
-    near = 0.7 * np.block([[eye, -eye], [-eye, eye]])
-    below = apart + near + np.block([[0.4 * within, zero], [zero, 1.3 * eye]])
-    above = np.block([[0.4 * between, zero], [zero, 1.3 * varied]])
-    values, vectors = eig(np.linalg.solve(below, above))
-    chosen = np.real(vectors[:, np.argsort(-np.real(values))[:3]])
-    chosen /= np.sqrt(np.einsum("ik,ij,jk->k", chosen, below, chosen))
-    theirs = to_one_length(there @ chosen[:5]), to_one_length(here @ chosen[5:])
-    np.testing.assert_allclose(geometry(of_source(source), of_target(target)), geometry(*theirs), atol=1e-5)
 
 
 def test_gfk_is_the_integral_along_the_geodesic():
@@ -231,26 +173,6 @@ def test_adaptive_classifiers_follow_classes_that_moved(method, least):
     assert (predicted == truth).mean() > least
 
 
-def test_meda_is_the_published_closed_form():
-    """((A + λM + ρL)K + ηI)β = AY on all rows, with M and the first guesses written out."""
-    source, answers, target, _ = two_classes(2, n=45, shift=2.0)
-    method = MEDA(dimensions=2, alignment=3.0, smoothness=0.8, shrinkage=0.3, neighbours=5, iterations=1)
-    solution = method.solve(seen(source, target, answers))
-    balance = float(solution.note.split()[2])
-    embed = method._embedding(seen(source, target, answers))
-    rows = np.concatenate([embed[0](source), embed[1](target)])
-    guessed = classify("logistic", rows[:45], answers, 3)(rows[45:]).argmax(1)
-    of_domains = np.r_[np.full(45, 1 / 45), np.full(51, -1 / 51)]
-    of_kinds = [np.r_[(answers == k) / (answers == k).sum(), (guessed == k) / -(guessed == k).sum()] for k in range(3)]
-    apart = (1 - balance) * np.outer(of_domains, of_domains) + balance * sum(np.outer(row, row) for row in of_kinds)
-    apart /= np.linalg.norm(apart)
-    kernel = np.exp(-squared_distances(rows, rows) / median_squared_distance(rows))
-    known = np.diag(np.r_[np.ones(45), np.zeros(51)])
-    left = (known + 3.0 * apart + 0.8 * laplacian(rows, 5).toarray()) @ kernel + 0.3 * np.eye(96)
-    beta = np.linalg.solve(left, known @ np.r_[np.eye(3)[answers], np.zeros((51, 3))])
-    np.testing.assert_allclose(solution.predict(target) / SHARPNESS, kernel[45:] @ beta, atol=0.02)
-
-
 def test_easytl_is_the_nearest_centre_where_every_class_has_a_row():
     source, answers, target, _ = two_classes()
     theirs = NearestCentroid().fit(source, answers).predict(target)
@@ -262,14 +184,6 @@ def test_easytl_is_the_nearest_centre_where_every_class_has_a_row():
 def test_easytl_gives_each_class_a_row_at_the_least_cost():
     distances = np.array([[0.0, 1.0, 5.0], [0.0, 2.0, 5.0], [0.0, 3.0, 4.0]])
     np.testing.assert_allclose(assignment(distances), [[0, 1, 0], [1, 0, 0], [0, 0, 1]], atol=1e-9)
-
-
-def test_the_laplacian_does_not_mind_what_neighbours_share():
-    rows = np.random.default_rng(0).normal(size=(30, 2))
-    found = laplacian(rows, 4).toarray()
-    degree = np.sqrt(np.diag(np.linalg.pinv(np.diag((found != 0).sum(1) - 1.0))) ** -1)
-    np.testing.assert_allclose(found, found.T)
-    np.testing.assert_allclose(found @ degree, 0, atol=1e-9)
 
 
 def test_kliep_is_at_the_optimum_and_no_worse_than_scikit_adaptations():

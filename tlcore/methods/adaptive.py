@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import Field
 
-from tlcore.methods.base import FeatureMap, Method, Seen, Solution
-from tlcore.methods.components import class_differences, mean_difference, principal, to_one_length
-from tlcore.methods.features import CORAL, batches, geodesic_root
+from tlcore.methods.base import Method, Seen, Solution
+from tlcore.methods.components import balanced, class_differences, floored, mean_difference, of_norm_one, to_one_length
+from tlcore.methods.features import CORAL, batches, flow_root
 from tlcore.methods.kernels import gaussian, median_squared_distance, spread, squared_distances
 
 if TYPE_CHECKING:
@@ -30,11 +30,13 @@ class _Adaptive(Method):
 class MEDA(_Adaptive):
     """min over f in a kernel's space of  Σ_source (y − f)² + η‖f‖² + λ·D_f(S, T) + ρ·fᵀLf, on rows in G^½.
 
-    Manifold embedded distribution alignment: rows go through the geodesic flow kernel (`GFK`); D_f is how far the
-    means of f are apart in the domains as wholes and in each class, in a proportion estimated from how well the
-    domains can be told apart; L is the Laplacian of the nearest neighbours. The target's answers are guessed anew
-    ``iterations`` times. f rests on at most ``landmarks`` rows, and on all of them it is the published problem. Use it
-    where classes are shared and neighbours are mostly of one class; where the first guesses are poor, it confirms them.
+    Manifold embedded distribution alignment: rows go through the geodesic flow kernel (`GFK`) and to length one; D_f
+    is how far the means of f are apart in the domains as wholes and in each class, in a proportion estimated from how
+    well the domains can be told apart, of norm one as in `JDA`; L is the Laplacian of the nearest neighbours, weighed
+    by their cosines; f's kernel is exp(−‖a − b‖²/2). The proportion and the target's answers are guessed anew
+    ``iterations`` times; the domains are told apart by ridge regression, in closed form, where the paper takes a linear
+    SVM. f rests on at most ``landmarks`` rows, and on all of them it is the published problem. Use it where classes are
+    shared and neighbours are mostly of one class; where the first guesses are poor, it confirms them.
 
     References
     ----------
@@ -57,63 +59,59 @@ class MEDA(_Adaptive):
         """Iterate the closed form until the guesses stay."""
         from scipy.linalg import solve
 
-        n, m = len(seen.source), len(seen.unlabelled)
-        embed = self._embedding(seen)
-        rows = np.concatenate([embed[0](seen.source.inputs), embed[1](seen.unlabelled)])
-        width = median_squared_distance(rows)
+        answers, n, m = seen.source.answers, len(seen.source), len(seen.unlabelled)
+        root = flow_root(seen.source.inputs, seen.unlabelled, self.dimensions)
+        lifted = np.concatenate([seen.source.inputs, seen.unlabelled]) @ root
+        rows = to_one_length(lifted, 1.0)
         places = spread(n + m, self.landmarks)
-        kernel, among = gaussian(rows, rows[places], width), gaussian(rows[places], rows[places], width)
+        kernel, among = gaussian(rows, rows[places], WIDTH), gaussian(rows[places], rows[places], WIDTH)
         fixed = kernel[:n].T @ kernel[:n] + self.shrinkage * among
         if self.smoothness:
             fixed += self.smoothness * (kernel.T @ (laplacian(rows, self.neighbours) @ kernel))
-        fixed[np.diag_indices(len(fixed))] += 1e-6 * fixed.diagonal().mean()  # landmarks may be nearly alike
-        right = kernel[:n].T @ np.eye(seen.answers)[seen.source.answers]
-        guessed = seen.classify(rows[:n], seen.source.answers, groups=seen.source.groups)(rows[n:]).argmax(1)
-        balance = _balance(rows[:n], rows[n:], seen.source.answers, guessed)
-        whole = mean_difference(n, m)
+        fixed = floored(fixed)  # landmarks may be alike
+        right = kernel[:n].T @ np.eye(seen.answers)[answers]
+        guessed = seen.classify(to_one_length(rows[:n]), answers, groups=seen.source.groups)(
+            to_one_length(rows[n:])
+        ).argmax(1)
+        whole = np.sqrt(len(np.unique(answers))) * mean_difference(n, m)
         coefficients = np.zeros((len(places), seen.answers))
         for _ in range(self.iterations):
-            classes = class_differences(seen.source.answers, guessed, m, seen.answers)
-            means = np.column_stack([whole * np.sqrt(1 - balance), classes * np.sqrt(balance)])
-            means /= np.sqrt(np.linalg.norm(means.T @ means))
-            apart = means.T @ kernel
+            balance = _balance(lifted[:n], lifted[n:], answers, guessed)
+            apart = of_norm_one(balanced(whole, class_differences(answers, guessed, m), balance)).T @ kernel
             coefficients = solve(fixed + self.alignment * apart.T @ apart, right, assume_a="pos")
             previous, guessed = guessed, (kernel[n:] @ coefficients).argmax(1)
             if np.array_equal(previous, guessed):
                 break
 
         def predict(inputs: np.ndarray) -> np.ndarray:
-            return np.asarray(gaussian(embed[1](inputs), rows[places], width) @ coefficients) * SHARPNESS
+            asked = to_one_length(inputs @ root, 1.0)
+            return np.asarray(gaussian(asked, rows[places], WIDTH) @ coefficients) * SHARPNESS
 
         landmarks = f"; approximate: {len(places):,} of {n + m:,} rows as landmarks" if n + m > len(places) else ""
         return Solution(predict, f"classes count {balance:.2f} of the alignment{landmarks}")
 
-    def _embedding(self, seen: Seen) -> tuple[FeatureMap, FeatureMap]:
-        source, target = seen.source.inputs, seen.unlabelled
-        dimensions = min(self.dimensions, max(1, source.shape[1] // 2))
-        means = source.mean(0), target.mean(0)
-        root = geodesic_root(principal(source - means[0], dimensions), principal(target - means[1], dimensions))
-        return lambda rows: to_one_length((rows - means[0]) @ root), lambda rows: to_one_length(
-            (rows - means[1]) @ root
-        )
 
-
-def _onto(mean: np.ndarray, root: np.ndarray) -> FeatureMap:
-    return lambda rows: to_one_length((rows - mean) @ root)
-
+WIDTH = 2.0
+"""Of MEDA's kernel: 2σ² with σ the mean length of its rows, which is one."""
 
 SHARPNESS = 5.0
 """What answers that were fitted to 0 and 1 are multiplied by before the softmax."""
 
 
 def laplacian(rows: np.ndarray, neighbours: int) -> csr_matrix:
-    """Return the normalised Laplacian  I − D^(−½)·W·D^(−½)  of the nearest neighbours' graph, W symmetric in {0, 1}."""
-    from scipy.sparse.csgraph import laplacian as of_graph
+    """Return  I − D^(−½)·W·D^(−½)  of the nearest neighbours' graph of rows of length one, W their cosines.
+
+    A row is its own neighbour besides the others, as in the authors' program; a negative cosine counts nothing.
+    """
+    from scipy.sparse import diags_array, eye_array
     from sklearn.neighbors import kneighbors_graph
 
-    graph = kneighbors_graph(rows, min(neighbours, len(rows) - 1))
-    found: Any = of_graph(graph.maximum(graph.T), normed=True)
-    return found.tocsr()
+    graph: Any = kneighbors_graph(rows, min(neighbours, len(rows) - 1), mode="distance")
+    graph.data = (1 - graph.data**2 / 2).clip(0)
+    graph = graph.maximum(graph.T) + diags_array((rows**2).sum(1))
+    degrees = np.asarray(graph.sum(1)).ravel()
+    scale = diags_array(1 / np.sqrt(np.where(degrees > 0, degrees, 1)))
+    return (eye_array(len(rows)) - scale @ graph @ scale).tocsr()
 
 
 def _balance(source: np.ndarray, target: np.ndarray, answers: np.ndarray, guessed: np.ndarray) -> float:

@@ -81,11 +81,12 @@ class SubspaceAlignment(Mapped):
 
 
 class GFK(Mapped):
-    """φ(z) = (z − μ)·G^½,  G = ∫₀¹ Φ(t)Φ(t)ᵀ dt  along the geodesic Φ from the source's to the target's subspace.
+    """φ(z) = z·G^½,  G = ∫₀¹ Φ(t)Φ(t)ᵀ dt  along the geodesic Φ from the source's to the target's subspace.
 
     The geodesic flow kernel compares two rows in all subspaces between those of the two domains' d principal
-    directions at once. In closed form from the angles between them; μ is a domain's own mean. Use it where the domains
-    are turned against each other, as between cameras; it knows no classes, and d may be at most half the columns.
+    directions at once. In closed form from the angles between them. Use it where the domains are turned against each
+    other, as between cameras; it knows no classes, d may be at most half the columns, and it leaves the domains' means
+    where they are: bring the columns of each domain to one mean first where those differ.
 
     References
     ----------
@@ -98,14 +99,20 @@ class GFK(Mapped):
     dimensions: int = Field(20, ge=1, le=4096, description="d, dimensions of each domain's subspace; at most F/2.")
 
     def feature_map(self, seen: Seen) -> tuple[FeatureMap, FeatureMap]:
-        """Return the maps of source and target rows, both (n, F) to (n, 2d)."""
-        mean_source, mean_target = seen.source.inputs.mean(0), seen.unlabelled.mean(0)
-        dimensions = min(self.dimensions, max(1, seen.unlabelled.shape[1] // 2))
-        root = geodesic_root(
-            principal(seen.source.inputs - mean_source, dimensions),
-            principal(seen.unlabelled - mean_target, dimensions),
-        )
-        return lambda rows: (rows - mean_source) @ root, lambda rows: (rows - mean_target) @ root
+        """Return one map for both domains, (n, F) to (n, 2d)."""
+        root = flow_root(seen.source.inputs, seen.unlabelled, self.dimensions)
+        return (lambda rows: rows @ root,) * 2
+
+
+def flow_root(source: np.ndarray, target: np.ndarray, dimensions: int) -> np.ndarray:
+    """Return `geodesic_root` (F, 2d) between the principal directions of rows (n, F) and (m, F).
+
+    d is less than ``dimensions`` where a domain varies in fewer directions or has fewer than twice as many columns.
+    """
+    most = min(dimensions, max(1, target.shape[1] // 2))
+    start, end = (principal(rows - rows.mean(0), most) for rows in (source, target))
+    both = min(start.shape[1], end.shape[1])
+    return geodesic_root(start[:, :both], end[:, :both])
 
 
 def geodesic_root(start: np.ndarray, end: np.ndarray) -> np.ndarray:
@@ -133,8 +140,10 @@ class CORAL(Moved):
     """φ(z) = (z − μ_S)·C_S^(−½)·C_T^(½) + μ_T for source features z, φ(z) = z for the target's.
 
     Source features take the target's mean and covariance, then a new head learns from them (and from target labels,
-    if any). C is a domain's covariance plus ``shrinkage`` times its mean variance on the diagonal. In closed form and
-    linear in the number of rows; it cannot mend a shift that differs from class to class.
+    if any). C is a domain's covariance plus ``shrinkage`` times its mean variance on the diagonal: at 1 the paper's
+    cov + I, as its columns have variance 1, and the same map whatever the columns are measured in. Less makes noise
+    of what few rows say of many columns. In closed form and linear in the number of rows; it cannot mend a shift that
+    differs from class to class.
 
     References
     ----------
@@ -143,7 +152,7 @@ class CORAL(Moved):
 
     name = "coral"
     reference = "Sun, Feng & Saenko, AAAI 2016"
-    shrinkage: float = Field(0.01, gt=0, le=1, description="Share of the mean variance added to each variance.")
+    shrinkage: float = Field(1.0, gt=0, le=1e3, description="Share of the mean variance added to each variance.")
 
     def feature_map(self, seen: Seen) -> tuple[FeatureMap, FeatureMap]:
         """Return the map of source rows and the identity for target rows, both (n, F) to (n, F)."""
@@ -153,15 +162,17 @@ class CORAL(Moved):
         return lambda rows: (rows - mean_source) @ colouring + mean_target, lambda rows: rows
 
     def _covariance(self, rows: np.ndarray) -> np.ndarray:
-        covariance = np.cov(rows, rowvar=False).reshape(rows.shape[1], -1)
-        ridge = self.shrinkage * np.trace(covariance) / len(covariance)
-        return covariance + ridge * np.eye(len(covariance))
+        """Return C; of rows that do not vary, which have no covariance to take or give, the identity."""
+        centred = rows - rows.mean(0)
+        covariance = centred.T @ centred / max(1, len(rows) - 1)
+        size = float(np.trace(covariance)) / len(covariance)
+        return covariance + self.shrinkage * (size or 1.0) * np.eye(len(covariance))
 
 
 def _power(covariance: np.ndarray, exponent: float) -> np.ndarray:
     """C to a real power, for a symmetric positive definite C (F, F)."""
     values, vectors = np.linalg.eigh(covariance)
-    return (vectors * values.clip(1e-12) ** exponent) @ vectors.T
+    return (vectors * values.clip(1e-12 * values[-1]) ** exponent) @ vectors.T
 
 
 class OptimalTransport(Moved):

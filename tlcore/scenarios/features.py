@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tlcore.methods.base import Method
     from tlcore.network import Network
 
-Standardize = Literal["none", "joint", "per_domain"]
+Standardize = Literal["none", "joint", "per_domain", "rows"]
 MOST_TESTED = 2000
 MOST_CELLS = 2**28
 """Numbers of a sparse table written out, at most: 2 GB."""
@@ -64,7 +64,7 @@ class OwnFeatures(LabelsFound):
     )
     standardize: Standardize = Field(
         "joint",
-        description="Columns to mean 0 and variance 1: over both domains, within each domain, or not at all.",
+        description="Columns to mean 0 and variance 1 over both domains, or within each; rows to length one; or nothing.",
     )
 
     C: float | None = Field(
@@ -292,17 +292,20 @@ def _in_order(names: list[str]) -> list[str]:
 
 
 def _standardized(rows: Any, learned: np.ndarray, of_source: int, how: Standardize) -> Any:
-    """Return rows (n, F) whose columns have mean 0 and variance 1; those of sparse rows are scaled and not shifted.
+    """Return rows (n, F) whose columns have mean 0 and variance 1, or rows of length one.
 
+    Columns of sparse rows are scaled and not shifted.
     Means and variances are those of the rows of a mask; the first rows are the source's. Float32 from here on, as
     everywhere.
     """
     from scipy.sparse import issparse, vstack
-    from sklearn.preprocessing import StandardScaler
+    from sklearn.preprocessing import StandardScaler, normalize
 
     sparse = issparse(rows)
     if how == "none":
         return rows.astype(np.float32)
+    if how == "rows":
+        return normalize(rows).astype(np.float32)
 
     def scaled(part: slice, by: np.ndarray) -> Any:
         return StandardScaler(with_mean=not sparse).fit(rows[by]).transform(rows[part]).astype(np.float32)
