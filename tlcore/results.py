@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 TRIAL_COLUMNS = (
     "scenario", "source", "target", "setting", "method", "family", "budget", "seed",
-    "status", "error", "note", "seconds", "n_train", "trained_parameters",
+    "status", "error", "note", "seconds", "n_train", "trained_parameters", "source_before", "source_after",
 )  # fmt: skip
 
 

@@ -74,6 +74,8 @@ class Domains:
         What a person calls the answers, and where inputs are looked up (users) the inputs; empty where it is idle.
     looked_up : LabelledImages or None
         Where inputs are numbers of pictures, the pictures.
+    source_aside : Examples or None
+        Source examples that no trial learns from, to score what was forgotten (`tlcore.forgotten`).
     facts : dict of str to int
         What there is to know of the data before a run: how many examples, how much the domains share, what was left
         out.
@@ -88,6 +90,7 @@ class Domains:
     answer_names: np.ndarray | tuple[str, ...] = ()
     input_names: np.ndarray | tuple[str, ...] = ()
     looked_up: LabelledImages | None = None
+    source_aside: Examples | None = None
     facts: dict[str, int] = field(default_factory=dict)
 
 
