@@ -227,6 +227,28 @@ class Results:
         return rows
 
     @cached_property
+    def crossings(self) -> pd.DataFrame:
+        """One row a method that is judged at three budgets or more: where the baseline catches up with it."""
+        import pandas as pd
+
+        from tlcore.evaluation.crossing import Crossing, crossing, tables
+
+        experiment = self.experiment
+        scenario, metric = experiment.where, experiment.where.metrics[experiment.metric]
+        scores = {
+            (r.trial.method.label, r.trial.budget, r.trial.seed): r.result.examples[experiment.metric]
+            for r in self.records
+            if r.result and experiment.metric in r.result.examples
+        }
+        found = [
+            crossing(label, experiment.baseline, metric, *both, experiment.margin, budget_of=scenario.budget_of)
+            for label in dict.fromkeys(self.verdicts["method"])
+            for both in [tables(scores, (label, experiment.baseline))]
+        ]
+        rows = [asdict(row) for row in found if row]
+        return pd.DataFrame(rows, columns=[f.name for f in fields(Crossing)])
+
+    @cached_property
     def predictions(self) -> pd.DataFrame:
         """One row a trial and test example: method, budget, seed, row, truth, predicted.
 

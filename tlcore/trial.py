@@ -630,7 +630,9 @@ def _from_source(
 ) -> tuple[Network, float | None]:
     """Return θ₀ of what starts from the source: the scenario's start trained on it, from the artefacts if it is there.
 
-    And what it scores on the source examples set aside, if there are any. A method may learn it in a way of its own (`Method.meta_learn`).
+    And what it scores on the source examples set aside, if there are any.
+
+    A method may learn it in a way of its own (`Method.meta_learn`).
     Where the source is a pretraining of others, without an example here, it is the start itself.
     """
     import torch

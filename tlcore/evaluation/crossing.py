@@ -8,7 +8,7 @@ and *caught up* is the budget n* after which the method is ahead by no more than
 
     n* = sup { n : score_method(n) − score_baseline(n) > m },     n from the smallest budget to HORIZON · the largest
 
-Nobody knows the shape z of a learning curve beforehand, so three with one parameter each are fitted, and what they
+Nobody knows the shape z of a learning curve beforehand, so several with one parameter each are fitted, and what they
 disagree about is part of the interval (`SHAPES`). The rest of it comes from a bootstrap over seeds and test examples.
 """
 
@@ -31,15 +31,17 @@ POINTS = 65
 """Budgets, evenly spaced in their logarithm, at which fitted curves are compared."""
 CELLS_AT_ONCE = 2**22
 
-SHAPES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
-    "power law": lambda n, scale: n ** (-1 / scale),
-    "exponential": lambda n, scale: np.exp(-n / scale),
-    "sigmoid": lambda n, scale: 1 / (1 + (n / scale) ** 2),
-    "straight": lambda n, scale: np.maximum(1 - np.log(n) / np.log(scale), 0),
+Shape = Callable[[np.ndarray, np.ndarray], np.ndarray]
+SHAPES: dict[str, tuple[Shape, Callable[[float], np.ndarray]]] = {
+    "power law": (lambda n, p: n**-p, lambda _: np.geomspace(0.05, 3, 24)),
+    "exponential": (lambda n, p: np.exp(-n / p), lambda most: np.geomspace(0.3, most, 24)),
+    "sigmoid": (lambda n, p: 1 / (1 + (n / p) ** 2), lambda most: np.geomspace(0.3, most, 24)),
+    "straight, then level": (
+        lambda n, p: np.maximum(1 - np.log(n) / np.log(p), 0),
+        lambda most: np.geomspace(1.2, most, 24),
+    ),
 }
-"""z(n; scale), of budgets as multiples of the smallest one: how a curve nears its end."""
-POWERS = np.geomspace(1 / 3, 20, 24)
-"""1/b of the power law."""
+"""z(n; p) of budgets n as multiples of the smallest one, and the values of p that are tried, up to a largest n."""
 
 Table = Mapping[int, np.ndarray]
 """Label budget to the scores (S, N) by seed and test example, seeds and examples in the same order everywhere."""
@@ -93,18 +95,22 @@ def crossing(
     """Say from which label budget on the baseline has caught up with a method, and how sure that is.
 
     Seeds and test examples are both samples of something larger (see `tlcore.evaluation.verdict`), so both are
-    resampled, crossed, with the same draw for both methods and all budgets; the mean of a table y[s, i] in a draw is ::
+    resampled, with the same draw for both methods and all budgets. The mean of a table y[s, i] in a draw is ::
 
-        Σₛ Σᵢ uₛ vᵢ y[s, i],     v = multinomial(N)/N,     u = 1/S + k·(multinomial(S)/S − 1/S)
+        ȳ + k·Σₛ (uₛ − 1/S)·ȳₛ + λ·Σᵢ (vᵢ − 1/N)·ȳᵢ,     u = multinomial(S)/S,  v = multinomial(N)/N
 
-        k = √(S/(S−1)) · t_{S−1} / z      of the 97.5 % quantiles of Student's t and the normal distribution
+        k = √(S/(S−1)) · t_{S−1} / z      of the 97.5 % quantiles of Student's t and of the normal distribution
+        λ = √(1 − min(MSₐ, MSₑ)/MS_b)     of the mean squares of the gaps, summed over budgets
 
-    k makes up for what a bootstrap of few seeds lacks: it draws from a variance that is too small by (S−1)/S, and knows
-    nothing of the heavier tails that come with an estimated one. To the means of each draw each of `SHAPES` is fitted by
-    weighted least squares, weights 1/(σ² + (0.02·range)²) with σ² the variance of a budget's mean over draws: for
-    each value of z's parameter on a grid, c and a are in closed form. The interval goes from the 2.5 % to the 97.5 %
-    quantile of n* over all draws of all shapes together; the estimate comes from the curves fitted to the measured
-    means, averaged over the shapes.
+    k makes up for what a bootstrap of few seeds lacks: it draws from a variance that is too small by (S−1)/S, and does
+    not know that this variance is estimated itself. λ takes out of the spread between examples what is noise of single
+    cells, which the seeds show already: the variance of a gap is that of `gap_interval`, A + B.
+
+    To the means of each draw each of `SHAPES` is fitted by weighted least squares, the weight of a budget
+    1/(σ² + (0.02·range)²) with σ² the variance of its mean over draws: for each value of z's parameter on a grid, c and
+    a are in closed form. The interval goes from the 2.5 % to the 97.5 % quantile of n* over all draws of all shapes
+    together, stretched where need be to hold the estimate, which comes from the curves fitted to the measured means,
+    averaged over the shapes.
 
     Parameters
     ----------
@@ -130,7 +136,7 @@ def crossing(
 
     References
     ----------
-    Viering & Loog (2023), The shape of learning curves: a review, IEEE TPAMI 45: which shapes there are, and that no one
+    Viering & Loog (2023), The shape of learning curves: a review, IEEE TPAMI 45: which shapes there are, and that none
     fits all.
     Frey & Fisher (1999), Modeling decision tree performance with the power law, AISTATS; Hestness et al. (2017), Deep
     learning scaling is predictable, empirically, arXiv:1712.00409: the power law.
@@ -160,14 +166,9 @@ def crossing(
     grid = np.geomspace(1.0, ends[1] / ends[0], POINTS)  # in multiples of the smallest budget
     known = np.array(budgets) / budgets[0]
     drawn, fitted = [], []
-    for shape, z in SHAPES.items():
-        scales = (
-            POWERS
-            if shape == "power law"
-            else (np.geomspace(1.2, grid[-1], 24) if shape == "straight" else np.geomspace(0.3, grid[-1], 24))
-        )
+    for z, scales in SHAPES.values():
         both = [
-            _curves(np.vstack([mean, some]), known, _precision(some, mean), z, scales, best, grid)
+            _curves(np.vstack([mean, some]), known, _weights(some, mean), z, scales(grid[-1]), best, grid)
             for mean, some in zip(means, draws, strict=True)
         ]
         fitted.append([curves[0] for curves in both])
@@ -366,7 +367,7 @@ def _own_share(gaps: np.ndarray) -> float:
     return sqrt(max(0.0, 1 - min(square_of_seeds, residual) / square_of_examples))
 
 
-def _precision(draws: np.ndarray, means: np.ndarray) -> np.ndarray:
+def _weights(draws: np.ndarray, means: np.ndarray) -> np.ndarray:
     """Return the weights (B,) of budgets: of what is measured exactly, none may count alone."""
     allowed = (0.02 * np.ptp(means)) ** 2 + 1e-6
     weights: np.ndarray = 1 / (draws.var(axis=0) + allowed)
@@ -377,30 +378,30 @@ def _curves(
     values: np.ndarray,
     budgets: np.ndarray,
     weights: np.ndarray,
-    shape: Callable[[np.ndarray, np.ndarray], np.ndarray],
-    scales: np.ndarray,
+    z: Shape,
+    tried: np.ndarray,
     best: float,
     grid: np.ndarray,
 ) -> np.ndarray:
-    """Fit c − a·z(n; scale) to each row of values (R, B), and return the curves at the grid's budgets (R, P).
+    """Fit c − a·z(n; p) to each row of values (R, B), and return the curves at the grid's budgets (R, P).
 
-    For each of the scales (G,) the minimum over a ≥ 0 and c ≤ best is in closed form: where the free one breaks a
-    bound, the bound holds with equality. Of the scales the one with the least sum of squares is taken.
+    For each p of those that are tried (G,) the minimum over a ≥ 0 and c ≤ best is in closed form: where the free one
+    breaks a bound, the bound holds with equality. The p with the least sum of squares is taken.
     """
-    z = shape(budgets, scales[:, None])  # (G, B)
-    total, z_sum, z_square = weights.sum(), z @ weights, z**2 @ weights
-    y_sum, zy_sum = (values @ weights)[:, None], (values * weights) @ z.T
-    spread = np.maximum(total * z_square - z_sum**2, 1e-12 * total * z_square + 1e-300)
-    a = np.maximum((z_sum * y_sum - total * zy_sum) / spread, 0)  # (R, G)
-    c = (y_sum + a * z_sum) / total
+    at = z(budgets, tried[:, None])  # (G, B)
+    total, at_sum, at_square = weights.sum(), at @ weights, at**2 @ weights
+    y_sum, product = (values @ weights)[:, None], (values * weights) @ at.T
+    spread = np.maximum(total * at_square - at_sum**2, 1e-12 * total * at_square + 1e-300)
+    a = np.maximum((at_sum * y_sum - total * product) / spread, 0)  # (R, G)
+    c = (y_sum + a * at_sum) / total
     above = c > best
     if above.any():
-        a = np.where(above, np.maximum((best * z_sum - zy_sum) / z_square, 0), a)
+        a = np.where(above, np.maximum((best * at_sum - product) / np.maximum(at_square, 1e-300), 0), a)
         c = np.where(above, best, c)
-    residuals = values[:, None, :] - c[..., None] + a[..., None] * z
+    residuals = values[:, None, :] - c[..., None] + a[..., None] * at
     chosen = ((residuals**2) @ weights).argmin(axis=1)
     rows = np.arange(len(values))
-    curves: np.ndarray = c[rows, chosen, None] - a[rows, chosen, None] * shape(grid, scales[:, None])[chosen]
+    curves: np.ndarray = c[rows, chosen, None] - a[rows, chosen, None] * z(grid, tried[:, None])[chosen]
     return curves
 
 
