@@ -3,8 +3,8 @@
     python -m benchmarks.forgotten [--scenario digits] [--source mnist] [--target uci] [--methods fine_tune,frozen]
         [--budgets 5,20,50] [--set encoder=minilm-l6]
 
-The source model is there before the first trial, as a run's are; what sets source examples aside, and what scores them, is
-timed within each trial.
+The source model is there before the first trial; what sets source examples aside, and what scores them, is timed within
+each trial.
 """
 
 import argparse

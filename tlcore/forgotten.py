@@ -26,22 +26,20 @@ if TYPE_CHECKING:
 SET_ASIDE_FROM = 1000
 """Source examples; a smaller source needs all of its own."""
 SHARE = 0.05
-MOST = 200
-"""Examples set aside, at most: scoring them takes little time beside a trial."""
 SEED = 20_170_314  # the same source examples for every method, budget and seed
 
 
 def set_aside(scenario: Scenario, domains: Domains) -> Domains:
     """Return the domains with some source examples set aside, from which no trial learns anything.
 
-    A twentieth of each class's, at most `MOST` together, of a source of `SET_ASIDE_FROM` or more; where examples are of
-    groups, whole groups. Nothing where forgetting cannot be said: where no network has a head for the classes of both
-    domains (rows that a classifier answers from, catalogues), the source is a pretraining, or it has too few examples.
+    A twentieth of each class's, at most `Scenario.spared` together, of a source of `SET_ASIDE_FROM` or more; where
+    examples are of groups, whole groups. Nothing where forgetting cannot be said: where no network has a head for the
+    classes of both domains (tables of features, catalogues), or the source is a pretraining.
     """
     source = domains.source
-    if not scenario.maps or len(source) < SET_ASIDE_FROM:
+    if not scenario.spared or len(source) < SET_ASIDE_FROM:
         return domains
-    aside = _aside(source, min(SHARE, MOST / len(source)))
+    aside = _aside(source, min(SHARE, scenario.spared / len(source)))
     if not aside.any():
         return domains
     return replace(domains, source=source[np.flatnonzero(~aside)], source_aside=source[np.flatnonzero(aside)])

@@ -240,12 +240,12 @@ class Results:
             for r in self.records
             if r.result and experiment.metric in r.result.examples
         }
-        found = [
-            crossing(label, experiment.baseline, metric, *both, experiment.margin, budget_of=scenario.budget_of)
-            for label in dict.fromkeys(self.verdicts["method"])
-            for both in [tables(scores, (label, experiment.baseline))]
-        ]
-        rows = [asdict(row) for row in found if row]
+        rows = []
+        for label in dict.fromkeys(self.verdicts["method"]):
+            names = label, experiment.baseline
+            of_method, of_baseline = tables(scores, names)
+            found = crossing(*names, metric, of_method, of_baseline, experiment.margin, budget_of=scenario.budget_of)
+            rows += [asdict(found)] if found else []
         return pd.DataFrame(rows, columns=[f.name for f in fields(Crossing)])
 
     @cached_property

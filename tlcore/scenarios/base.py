@@ -151,6 +151,9 @@ class Scenario(BaseModel, ABC):
     """Whether it can say what an answer rests on."""
     maps: ClassVar[bool] = False
     """Whether features are worth a map: examples have classes, and a network sees them."""
+    spared: ClassVar[int] = 0
+    """Source examples, at most, that no trial learns from, to score what was forgotten; 0 where no network has a head
+    for the answers of both domains."""
     epochs: ClassVar[int]
     """Cap on epochs when the experiment leaves it open."""
     max_steps: ClassVar[int]

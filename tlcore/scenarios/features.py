@@ -48,6 +48,7 @@ class OwnFeatures(LabelsFound):
     own = FeatureFile
     largest_budget = 10_000
     maps = False
+    spared = 0  # all rows of the source are learned from, as in published protocols
     first_methods = ("source_only", "coral")
     shown_facts = ("source_rows", "target_rows", "columns", "shared_classes")
     epochs = 60
