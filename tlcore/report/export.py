@@ -47,14 +47,17 @@ th, td { padding: .3rem .7rem; border-bottom: 1px solid #ddd; text-align: left; 
 def save_folder(results: Results, folder: Path, concerns: Sequence[str] = ()) -> Path:
     """Write ``spec.yaml``, ``environment.json``, ``trials.csv`` and ``verdicts.json``, and return the folder.
 
-    Where a person brought the data, ``predictions.csv`` says what each trial answered to each test example; where
-    there are ``concerns``, they stand in ``warnings.json``.
+    With three label budgets or more, ``crossings.json`` says where from scratch catches up; where a person brought the
+    data, ``predictions.csv`` what each trial answered to each test example; where there are ``concerns``, they stand in
+    ``warnings.json``.
     """
     make_folder(folder)
     _write(folder / "spec.yaml", results.experiment.to_yaml())
     _write(folder / "environment.json", _json(environment()))
     _write(folder / "trials.csv", results.trials.to_csv(index=False))
     _write(folder / "verdicts.json", _json(rows(results.verdicts)))
+    if len(results.crossings):
+        _write(folder / "crossings.json", _json(rows(results.crossings)))
     if concerns:
         _write(folder / "warnings.json", _json([*concerns]))
     if results.experiment.where.own and len(results.predictions):
@@ -86,6 +89,7 @@ def document(info: RunInfo, results: Results) -> dict[str, Any]:
         "spec": info.experiment.model_dump(by_alias=True, mode="json"),
         "trials": rows(results.trials),
         "verdicts": rows(results.verdicts),
+        "crossings": rows(results.crossings),
     }
 
 
@@ -141,6 +145,7 @@ def rows(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _page(info: RunInfo, results: Results) -> str:
     sentences = "".join(f"<li>{escape(sentence)}</li>" for sentence in results.verdicts["sentence"])
+    crossings = "".join(f"<li>{escape(sentence)}</li>" for sentence in results.crossings["sentence"])
     concerns = "".join(f"<li>{escape(sentence)}</li>" for sentence in info.concerns)
     remark = escape(info.experiment.where.remark)
     title, counts = escape(info.name), ", ".join(f"{n} {status}" for status, n in info.counts.items() if n)
@@ -155,6 +160,7 @@ def _page(info: RunInfo, results: Results) -> str:
 {concerns and f'<h2>Warnings</h2>{chr(10)}<ul class="warnings">{concerns}</ul>'}
 <h2>Verdicts</h2>
 <ul class="verdicts">{sentences or "<li>No method can be judged yet.</li>"}</ul>
+{crossings and f'<h2>Where from scratch catches up</h2>{chr(10)}<ul class="crossings">{crossings}</ul>'}
 <h2>Methods</h2>
 {_html(summary(results))}
 <h2>Trials</h2>
