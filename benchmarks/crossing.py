@@ -1,6 +1,6 @@
 """Does the interval of where from scratch catches up hold the true budget? Simulated learning curves, and real ones.
 
-    python -m benchmarks.crossing [--cases 200] [--seeds 5] [--examples 1000]
+    python -m benchmarks.crossing [--cases 100] [--seeds 5] [--examples 1000]
     python -m benchmarks.crossing --real [--choices 4]
 
 Simulated: curves of several shapes, most of them none that is fitted; the truth is known. Binary scores come from a
@@ -233,7 +233,7 @@ def real(choices: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--cases", type=int, default=200)
+    parser.add_argument("--cases", type=int, default=100)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--examples", type=int, default=1000)
     parser.add_argument("--real", action="store_true")
