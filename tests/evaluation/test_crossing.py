@@ -106,7 +106,7 @@ def test_the_closed_form_is_the_least_sum_of_squares(shape, best):
     values = np.array([[0.5, 0.7, 0.8, 0.85], [0.8, 0.7, 0.6, 0.6], [0.5, 0.9, 0.99, 1.0], [0.2, 0.5, 0.8, 1.2]])
     values, weights = values + 0.01 * rng.standard_normal(values.shape), rng.uniform(1, 3, 4)
     grid = budgets
-    fitted = room._curves(values, budgets, weights, z, tried, best, grid)
+    fitted = room._fitted(values, budgets, weights, z, tried, best, grid)[0]
     for row, curve in zip(values, fitted, strict=True):
 
         def misfit(ca, p, row=row):
@@ -143,6 +143,14 @@ def test_the_interval_holds_the_truth():
         return one.low < 44 < one.high
 
     assert sum(map(holds, range(20))) >= 17
+
+
+def test_the_middle_counts_weights():
+    values = np.random.default_rng(0).permutation(np.arange(1.0, 1001.0))
+    assert room._middle(values, np.full(1000, 1e-3)) == pytest.approx((25, 975), abs=1)
+    light = np.where(values <= 500, 1e-5, 0.995 / 500)
+    assert room._middle(values, light) == pytest.approx((511, 987), abs=2)  # 0.5 % lie below 500
+    assert room._middle(np.array([inf, 0.0, 3.0]), np.array([0.03, 0.03, 0.94])) == (0.0, inf)
 
 
 def test_where_rows_are_ahead_for_the_last_time():

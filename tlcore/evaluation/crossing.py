@@ -108,9 +108,10 @@ def crossing(
 
     To the means of each draw each of `SHAPES` is fitted by weighted least squares, the weight of a budget
     1/(σ² + (0.02·range)²) with σ² the variance of its mean over draws: for each value of z's parameter on a grid, c and
-    a are in closed form. The interval goes from the 2.5 % to the 97.5 % quantile of n* over all draws of all shapes
-    together, stretched where need be to hold the estimate, which comes from the curves fitted to the measured means,
-    averaged over the shapes.
+    a are in closed form. A shape counts 1/(2F) + exp(−χ²/2)/(2 Σ exp(−χ²/2)), of F shapes, with χ² its least sum of
+    squares for both measured curves: what fits better counts more, but as no shape is the true one, none is ruled out.
+    The interval goes from the 2.5 % to the 97.5 % quantile of n* over all draws of all shapes, stretched where need be
+    to hold the estimate, which comes from the curves fitted to the measured means, averaged over the shapes.
 
     Parameters
     ----------
@@ -136,6 +137,8 @@ def crossing(
 
     References
     ----------
+    Buckland, Burnham & Augustin (1997), Model selection: an integral part of inference, Biometrics 53: the weights of
+    shapes.
     Viering & Loog (2023), The shape of learning curves: a review, IEEE TPAMI 45: which shapes there are, and that none
     fits all.
     Frey & Fisher (1999), Modeling decision tree performance with the power law, AISTATS; Hestness et al. (2017), Deep
@@ -165,19 +168,22 @@ def crossing(
     ends = budgets[0], HORIZON * budgets[-1]
     grid = np.geomspace(1.0, ends[1] / ends[0], POINTS)  # in multiples of the smallest budget
     known = np.array(budgets) / budgets[0]
-    drawn, fitted = [], []
+    drawn, fitted, misfits = [], [], []
     for z, scales in SHAPES.values():
         both = [
-            _curves(np.vstack([mean, some]), known, _weights(some, mean), z, scales(grid[-1]), best, grid)
+            _fitted(np.vstack([mean, some]), known, _weights(some, mean), z, scales(grid[-1]), best, grid)
             for mean, some in zip(means, draws, strict=True)
         ]
-        fitted.append([curves[0] for curves in both])
-        drawn.append(_last_ahead(both[0][1:] - both[1][1:], grid, margin))
-    of_method, of_baseline = np.mean(fitted, axis=0)
+        (of_method, misfit), (of_baseline, other) = both
+        fitted.append([of_method[0], of_baseline[0]])
+        drawn.append(_last_ahead(of_method[1:] - of_baseline[1:], grid, margin))
+        misfits.append(misfit[0] + other[0])
+    trust = np.exp((min(misfits) - np.array(misfits)) / 2)
+    trust = trust / trust.sum() / 2 + 1 / (2 * len(trust))
+    of_method, of_baseline = np.tensordot(trust, fitted, 1)
     at = float(_last_ahead((of_method - of_baseline)[None], grid, margin)[0])
-    tail = (1 - CONFIDENCE) / 2
-    low = min(at, float(np.quantile(np.concatenate(drawn), tail, method="lower")))
-    high = max(at, float(np.quantile(np.concatenate(drawn), 1 - tail, method="higher")))
+    low, high = _middle(np.concatenate(drawn), np.repeat(trust / DRAWS, DRAWS))
+    low, high = min(at, low), max(at, high)
     at, low, high = (value * budgets[0] for value in (at, low, high))
     case = _case(low, high, budgets[-1])
     said = sentence(
@@ -374,7 +380,7 @@ def _weights(draws: np.ndarray, means: np.ndarray) -> np.ndarray:
     return weights
 
 
-def _curves(
+def _fitted(
     values: np.ndarray,
     budgets: np.ndarray,
     weights: np.ndarray,
@@ -382,8 +388,8 @@ def _curves(
     tried: np.ndarray,
     best: float,
     grid: np.ndarray,
-) -> np.ndarray:
-    """Fit c − a·z(n; p) to each row of values (R, B), and return the curves at the grid's budgets (R, P).
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fit c − a·z(n; p) to rows of values (R, B); return curves at the grid's budgets (R, P) and sums of squares (R,).
 
     For each p of those that are tried (G,) the minimum over a ≥ 0 and c ≤ best is in closed form: where the free one
     breaks a bound, the bound holds with equality. The p with the least sum of squares is taken.
@@ -399,10 +405,19 @@ def _curves(
         a = np.where(above, np.maximum((best * at_sum - product) / np.maximum(at_square, 1e-300), 0), a)
         c = np.where(above, best, c)
     residuals = values[:, None, :] - c[..., None] + a[..., None] * at
-    chosen = ((residuals**2) @ weights).argmin(axis=1)
-    rows = np.arange(len(values))
-    curves: np.ndarray = c[rows, chosen, None] - a[rows, chosen, None] * z(grid, tried[:, None])[chosen]
-    return curves
+    squares = (residuals**2) @ weights
+    chosen, rows = squares.argmin(axis=1), np.arange(len(values))
+    curves = c[rows, chosen, None] - a[rows, chosen, None] * z(grid, tried[:, None])[chosen]
+    return curves, squares[rows, chosen]
+
+
+def _middle(values: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
+    """Return between what the middle of values lies that have weights, of which there is one in all."""
+    order = np.argsort(values)
+    below = np.cumsum(weights[order])
+    tail = (1 - CONFIDENCE) / 2
+    first, last = np.searchsorted(below, [tail, 1 - tail])
+    return float(values[order[first]]), float(values[order[min(last, len(values) - 1)]])
 
 
 def _last_ahead(gaps: np.ndarray, grid: np.ndarray, margin: float) -> np.ndarray:
