@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 TRIAL_COLUMNS = (
     "scenario", "source", "target", "setting", "method", "family", "budget", "seed",
-    "status", "error", "note", "seconds", "n_train", "trained_parameters",
+    "status", "error", "note", "seconds", "n_train", "trained_parameters", "source_before", "source_after",
 )  # fmt: skip
 
 
@@ -324,6 +324,28 @@ class Results:
                 key = (record.trial.method.label, record.trial.budget)
                 found.setdefault(key, {})[record.trial.seed] = record.result.examples[metric]
         return found
+
+    @cached_property
+    def crossings(self) -> pd.DataFrame:
+        """One row a method that is judged at three budgets or more: where the baseline catches up with it."""
+        import pandas as pd
+
+        from tlcore.evaluation.crossing import Crossing, crossing, tables
+
+        experiment = self.experiment
+        scenario, metric = experiment.where, experiment.where.metrics[experiment.metric]
+        scores = {
+            (r.trial.method.label, r.trial.budget, r.trial.seed): r.result.examples[experiment.metric]
+            for r in self.records
+            if r.result and experiment.metric in r.result.examples
+        }
+        rows = []
+        for label in dict.fromkeys(self.verdicts["method"]):
+            names = label, experiment.baseline
+            of_method, of_baseline = tables(scores, names)
+            found = crossing(*names, metric, of_method, of_baseline, experiment.margin, budget_of=scenario.budget_of)
+            rows += [asdict(found)] if found else []
+        return pd.DataFrame(rows, columns=[f.name for f in fields(Crossing)])
 
     @cached_property
     def predictions(self) -> pd.DataFrame:

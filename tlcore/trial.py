@@ -13,6 +13,7 @@ import numpy as np
 from tlcore.cancellation import never, unheard
 from tlcore.classifiers import Classifier
 from tlcore.errors import SpecificationError
+from tlcore.forgotten import can_forget, score, set_aside
 from tlcore.results import Explanation, FeatureMap, TrialResult
 from tlcore.scenarios.splits import groups_of
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from tlcore.scenarios.base import Domains, Examples, Scenario
 
 
+BEFORE = "score on the source"
+"""What the source model's own score is called beside its parameters."""
 MOST_SHOWN = 300
 """Examples of a domain on the map of features."""
 MOST_SECONDS = 60.0
@@ -44,7 +47,7 @@ def needs_source_model(trial: Trial) -> bool:
 def prepare(experiment: Experiment, seed: int, should_stop: Callable[[], bool] = never) -> None:
     """Train the source model of this seed unless it is kept already; trials that need it then only load it."""
     _on_one_thread()
-    _source_model(experiment, experiment.domains(), seed, should_stop)
+    _source_model(experiment, _domains(experiment), seed, should_stop)
 
 
 def execute(
@@ -75,9 +78,12 @@ def execute(
     """
     _on_one_thread()
     began = time.perf_counter()
-    given = _given(trial, trial.experiment.domains(), should_stop, report)
+    given = _given(trial, _domains(trial.experiment), should_stop, report)
     fitted = _fit(given)
     metrics, examples = given.scenario.evaluate(fitted.predict, given.domains, given.training)
+    if fitted.source_before is not None and fitted.of_source:
+        after = score(given.scenario, fitted.of_source, given.domains)
+        metrics |= {"source_before": fitted.source_before, "source_after": after}
     if fitted.source_weights is not None:
         examples = {**examples, "source_weights": fitted.source_weights}
     metrics |= {
@@ -107,7 +113,7 @@ def explain(trial: Trial, row: int, should_stop: Callable[[], bool] = never) -> 
         If there is no such test example.
     """
     _on_one_thread()
-    scenario, domains = trial.experiment.where, trial.experiment.domains()
+    scenario, domains = trial.experiment.where, _domains(trial.experiment)
     if not 0 <= row < len(domains.test):
         raise SpecificationError(f"row: {row} is out of range. Allowed: 0 to {len(domains.test) - 1}.")
     domains = scenario.with_variants(domains, row)
@@ -131,7 +137,7 @@ def locate(trial: Trial, should_stop: Callable[[], bool] = never) -> FeatureMap:
     van der Maaten & Hinton, Visualizing data using t-SNE, JMLR 2008.
     """
     _on_one_thread()
-    given = _given(trial, trial.experiment.domains(), should_stop)
+    given = _given(trial, _domains(trial.experiment), should_stop)
     domains, generator = given.domains, np.random.default_rng(trial.seed)
     some = [part[np.sort(generator.permutation(len(part))[:MOST_SHOWN])] for part in (domains.source, domains.test)]
     fitted = _fit(given) if given.method.needs_source_model else None
@@ -162,6 +168,11 @@ def _on_one_thread() -> None:
 
     torch.set_num_threads(1)
     threadpool_limits(1)  # linear algebra too: numpy's, and those that the first two imports just brought along
+
+
+def _domains(experiment: Experiment) -> Domains:
+    """Return the domains of all of an experiment's trials, the same source examples set aside in each."""
+    return set_aside(experiment.where, experiment.domains())
 
 
 @dataclass(frozen=True)
@@ -196,6 +207,8 @@ class _Fitted:
 
     ``layers`` compute what ``predict`` does with gradients all the way; None where the method's answers have none.
     ``embed`` takes inputs of the source, and of the target, to the features (n, F) that the answers rest on.
+    ``source_before`` is what the source model that it began as scores on the source, ``of_source`` answers to inputs of
+    the source as ``predict`` to the target's.
     """
 
     predict: Predict
@@ -206,6 +219,8 @@ class _Fitted:
     note: str = ""
     source_weights: np.ndarray | None = None
     embed: tuple[Callable[[np.ndarray], np.ndarray], Callable[[np.ndarray], np.ndarray]] | None = None
+    source_before: float | None = None
+    of_source: Predict | None = None
 
     def weighted(self, weights: np.ndarray | None, n: int) -> _Fitted:
         """Return the same with the weights that n source examples had, and how many those are worth."""
@@ -468,9 +483,9 @@ def _train(given: _Given) -> _Fitted:
 
     method, trial, scenario = given.method, given.trial, given.scenario
     device = trial.experiment.device
-    source_model = None
+    source_model = before = None
     if method.needs_source_model:
-        source_model = _source_model(trial.experiment, given.domains, trial.seed, given.should_stop, method)
+        source_model, before = _from_source(trial.experiment, given.domains, trial.seed, given.should_stop, method)
     space = _space(given, source_model)
     source = _in_cells(given.domains.source) if "source" in method.trains_on else None
     network = method.network(space.network, source, _in_cells(given.training))
@@ -487,8 +502,8 @@ def _train(given: _Given) -> _Fitted:
     schedule = _schedule(given, most)
     curves = minimise(space.network, method, problem, schedule, trial.seed, given.should_stop, given.report)
 
-    def predict(inputs: np.ndarray) -> np.ndarray:
-        return outputs_of(space.network, space.of_target(inputs))[1].numpy()
+    def answers(place: Callable[[np.ndarray], Tensor]) -> Predict:
+        return lambda inputs: outputs_of(space.network, place(inputs))[1].numpy()
 
     def embedded(place: Callable[[np.ndarray], Tensor]) -> Callable[[np.ndarray], np.ndarray]:
         return lambda inputs: outputs_of(space.network, place(inputs))[0].numpy()
@@ -497,7 +512,9 @@ def _train(given: _Given) -> _Fitted:
     n_train = sum(len(domain) for domain in problem.labelled)
     trained = _trained_parameters(space.network, method, len(curves))
     note = method.note(seen) if seen else ""
-    fitted = _Fitted(predict, n_train, space.layers, trained, curves, note, embed=embed)
+    fitted = _Fitted(answers(space.of_target), n_train, space.layers, trained, curves, note, embed=embed)
+    if can_forget(method):
+        fitted = replace(fitted, source_before=before, of_source=answers(space.of_source))
     return fitted.weighted(weights, len(given.domains.source))
 
 
@@ -622,10 +639,17 @@ def _schedule(given: _Given, groups: int) -> Schedule:
     )
 
 
-def _source_model(
+def _source_model(experiment: Experiment, domains: Domains, seed: int, should_stop: Callable[[], bool]) -> Network:
+    """Return the model of the source."""
+    return _from_source(experiment, domains, seed, should_stop)[0]
+
+
+def _from_source(
     experiment: Experiment, domains: Domains, seed: int, should_stop: Callable[[], bool], method: Method | None = None
-) -> Network:
+) -> tuple[Network, float | None]:
     """Return θ₀ of what starts from the source: the scenario's start trained on it, from the artefacts if it is there.
+
+    And what it scores on the source examples set aside, if there are any.
 
     A method may learn it in a way of its own (`Method.meta_learn`).
     Where the source is a pretraining of others, without an example here, it is the start itself.
@@ -635,9 +659,9 @@ def _source_model(
     from tlcore.activations import activations
     from tlcore.artefacts import kept
     from tlcore.methods.baselines import FromScratch
-    from tlcore.objective import Labelled, Problem, Schedule, minimise
+    from tlcore.objective import Labelled, Problem, Schedule, minimise, outputs_of
 
-    scenario = experiment.where
+    scenario, before = experiment.where, None
     own = method if method and method.overrides("meta_learn") else None
     torch.manual_seed(seed)
     network = scenario.start(domains).to(experiment.device)
@@ -655,7 +679,17 @@ def _source_model(
         everything = Labelled(inputs, torch.from_numpy(source.answers), torch.ones(len(source)), share=1.0)
         problem = Problem(everything.to(experiment.device), None, None, None, scenario.task_loss(domains))
         minimise(rest, FromScratch(), problem, schedule, seed, should_stop)
-        return rest.state_dict()
+        return rest.state_dict() | known()
+
+    def known() -> dict[str, Tensor]:
+        if domains.source_aside is None:
+            return {}
+
+        def predict(inputs: np.ndarray) -> np.ndarray:
+            below = activations(frozen, torch.from_numpy(inputs).to(experiment.device), should_stop)
+            return outputs_of(rest, below)[1].numpy()
+
+        return {BEFORE: torch.tensor(score(scenario, predict, domains), dtype=torch.float64)}
 
     if len(domains.source):
         parts = (
@@ -669,8 +703,10 @@ def _source_model(
             experiment.device,
             *([own.name, own.model_dump()] if own else []),
         )
-        rest.load_state_dict(kept(parts, train))
-    return network.cpu()
+        found = kept(parts, train)
+        before = found.pop(BEFORE, None)
+        rest.load_state_dict(found)
+    return network.cpu(), None if before is None else float(before)
 
 
 def _features(model: Network, inputs: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ from tempfile import TemporaryDirectory
 import streamlit as st
 
 from pages.parts import words
+from pages.parts.forgotten import forgotten
 from pages.parts.language import _, ngettext
 from tlcore import lab
 from tlcore.evaluation.verdict import VERDICTS
@@ -223,6 +224,7 @@ def methods_apart(results: Results, budget: int) -> None:
     for note in dict.fromkeys(of_this["note"]):
         if note:
             st.caption(note)
+    forgotten(results, method, budget)
     curves = results.curves
     chosen = curves[(curves["method"] == method) & (curves["budget"] == budget)]
     if len(chosen):

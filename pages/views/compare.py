@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.parts import answers, catalogue, feature_maps, texts, whom, words
+from pages.parts import answers, catalogue, crossing, feature_maps, texts, whom, words
 from pages.parts.concerns import concerns_of_run
 from pages.parts.evidence import (
     charts,
@@ -72,6 +72,7 @@ if chosen is not None:
         verdict_table(results)
         decide_what_is_open(run)
         charts(results)
+        crossing.caught_up(results)
     budget = choose_budget(results)
     if not blind:
         gaps(results, budget)

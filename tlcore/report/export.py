@@ -50,8 +50,9 @@ def save_folder(results: Results, folder: Path, concerns: Sequence[str] = ()) ->
     """Write ``spec.yaml``, ``environment.json``, ``trials.csv`` and ``verdicts.json``, and return the folder.
 
     Where there are groups of test examples, ``group_verdicts.json`` says whom each method helps and harms.
-    Where a person brought the data, ``predictions.csv`` says what each trial answered to each test example; where
-    there are ``concerns``, they stand in ``warnings.json``.
+    With three label budgets or more, ``crossings.json`` says where from scratch catches up; where a person brought the
+    data, ``predictions.csv`` what each trial answered to each test example; where there are ``concerns``, they stand in
+    ``warnings.json``.
     """
     make_folder(folder)
     _write(folder / "spec.yaml", results.experiment.to_yaml())
@@ -60,6 +61,8 @@ def save_folder(results: Results, folder: Path, concerns: Sequence[str] = ()) ->
     _write(folder / "verdicts.json", _json(rows(results.verdicts)))
     if len(results.group_verdicts):
         _write(folder / "group_verdicts.json", _json(rows(results.group_verdicts)))
+    if len(results.crossings):
+        _write(folder / "crossings.json", _json(rows(results.crossings)))
     if concerns:
         _write(folder / "warnings.json", _json([*concerns]))
     if results.experiment.where.own and len(results.predictions):
@@ -92,6 +95,7 @@ def document(info: RunInfo, results: Results) -> dict[str, Any]:
         "trials": rows(results.trials),
         "verdicts": rows(results.verdicts),
         "group_verdicts": rows(results.group_verdicts),
+        "crossings": rows(results.crossings),
     }
 
 
@@ -148,6 +152,7 @@ def rows(table: pd.DataFrame) -> list[dict[str, Any]]:
 def _page(info: RunInfo, results: Results) -> str:
     sentences = "".join(f"<li>{escape(str(row.sentence))}{_bar(row)}</li>" for row in results.verdicts.itertuples())
     harmed = "".join(f"<li>{escape(sentence)}</li>" for sentence in results.harmed["sentence"])
+    crossings = "".join(f"<li>{escape(sentence)}</li>" for sentence in results.crossings["sentence"])
     concerns = "".join(f"<li>{escape(sentence)}</li>" for sentence in info.concerns)
     remark = escape(info.experiment.where.remark)
     title, counts = escape(info.name), ", ".join(f"{n} {status}" for status, n in info.counts.items() if n)
@@ -163,6 +168,7 @@ def _page(info: RunInfo, results: Results) -> str:
 <h2>Verdicts</h2>
 <ul class="verdicts">{sentences or "<li>No method can be judged yet.</li>"}</ul>
 {harmed and f"<h2>Whom a method harms though it does no harm on the whole</h2>{chr(10)}<ul>{harmed}</ul>"}
+{crossings and f'<h2>Where from scratch catches up</h2>{chr(10)}<ul class="crossings">{crossings}</ul>'}
 <h2>Methods</h2>
 {_html(summary(results))}
 <h2>Trials</h2>

@@ -68,7 +68,7 @@ def _along(
         )
     figure.update_xaxes(title=column_label, tickvals=list(positions.values()), ticktext=[str(v) for v in positions])
     figure.update_yaxes(title=label)
-    return _quiet(figure)
+    return quiet(figure)
 
 
 def by_group(table: pd.DataFrame, looks: dict[str, dict[str, str]], label: str, groups: dict[str, str]) -> go.Figure:
@@ -102,7 +102,7 @@ def by_group(table: pd.DataFrame, looks: dict[str, dict[str, str]], label: str, 
         )
     figure.update_xaxes(title=label)
     figure.update_yaxes(tickvals=list(positions.values()), ticktext=list(groups.values()), zeroline=False)
-    return _quiet(figure, height=160 + 70 * len(groups))
+    return quiet(figure, height=160 + 70 * len(groups))
 
 
 def _nudge(place: int, places: int, most: float = 0.4) -> float:
@@ -147,7 +147,7 @@ def gaps(verdicts: pd.DataFrame, margin: float, label: str, words: dict[str, str
             )
     figure.update_xaxes(title=label.replace("; ", ";<br>"), tickformat="+.2f")  # on a phone one line is too long
     figure.update_yaxes(categoryorder="array", categoryarray=list(rows["method"]))
-    return _quiet(figure, height=140 + 34 * len(rows))
+    return quiet(figure, height=140 + 34 * len(rows))
 
 
 def probabilities(verdicts: pd.DataFrame, labels: tuple[str, str, str], title: str) -> go.Figure:
@@ -181,7 +181,7 @@ def probabilities(verdicts: pd.DataFrame, labels: tuple[str, str, str], title: s
     figure.update_layout(barmode="stack", bargap=0.45)
     figure.update_xaxes(title=title, tickformat=".0%", range=[0, 1])
     figure.update_yaxes(categoryorder="array", categoryarray=list(rows["method"]))
-    return _quiet(figure, height=140 + 34 * len(rows))
+    return quiet(figure, height=140 + 34 * len(rows))
 
 
 def learning_curves(curves: pd.DataFrame, labels: dict[str, str], epoch_label: str) -> go.Figure:
@@ -212,7 +212,7 @@ def learning_curves(curves: pd.DataFrame, labels: dict[str, str], epoch_label: s
             showlegend=False,
         )
         figure.update_xaxes(title=epoch_label, row=1, col=i + 1)
-    return _quiet(figure, height=300)
+    return quiet(figure, height=300)
 
 
 def weights(table: pd.DataFrame, looks: dict[str, dict[str, str]], label: str, share_label: str) -> go.Figure:
@@ -243,7 +243,7 @@ def weights(table: pd.DataFrame, looks: dict[str, dict[str, str]], label: str, s
     figure.add_hline(1, line={"color": GREY, "dash": "dot", "width": 1})
     figure.update_yaxes(title=label, rangemode="tozero")
     figure.update_xaxes(title=share_label, tickformat=".0%")
-    return _quiet(figure, height=320)
+    return quiet(figure, height=320)
 
 
 def confusion(matrix: np.ndarray, classes: tuple[str, ...], truth_label: str, predicted_label: str) -> go.Figure:
@@ -265,7 +265,7 @@ def confusion(matrix: np.ndarray, classes: tuple[str, ...], truth_label: str, pr
     )
     figure.update_xaxes(title=predicted_label, type="category")
     figure.update_yaxes(title=truth_label, type="category", autorange="reversed")
-    return _quiet(figure, height=420)
+    return quiet(figure, height=420)
 
 
 def recall_by_class(
@@ -283,10 +283,10 @@ def recall_by_class(
         )
     figure.update_xaxes(type="category")
     figure.update_yaxes(title=label, range=[0, 1])
-    return _quiet(figure, height=320)
+    return quiet(figure, height=320)
 
 
-def _quiet(figure: go.Figure, height: int = 420) -> go.Figure:
+def quiet(figure: go.Figure, height: int = 420) -> go.Figure:
     """Leave colours of paper and text to the page's theme, and the room to the data."""
     return figure.update_layout(
         height=height,

@@ -76,6 +76,8 @@ class Domains:
         What a person calls the groups of examples, by their numbers (`Examples.groups`).
     looked_up : LabelledImages or None
         Where inputs are numbers of pictures, the pictures.
+    source_aside : Examples or None
+        Source examples that no trial learns from, to score what was forgotten (`tlcore.forgotten`).
     facts : dict of str to int
         What there is to know of the data before a run: how many examples, how much the domains share, what was left
         out.
@@ -91,6 +93,7 @@ class Domains:
     input_names: np.ndarray | tuple[str, ...] = ()
     group_names: tuple[str, ...] = ()
     looked_up: LabelledImages | None = None
+    source_aside: Examples | None = None
     facts: dict[str, int] = field(default_factory=dict)
 
 
@@ -151,6 +154,9 @@ class Scenario(BaseModel, ABC):
     """Whether it can say what an answer rests on."""
     maps: ClassVar[bool] = False
     """Whether features are worth a map: examples have classes, and a network sees them."""
+    spared: ClassVar[int] = 0
+    """Source examples, at most, that no trial learns from, to score what was forgotten; 0 where no network has a head
+    for the answers of both domains."""
     epochs: ClassVar[int]
     """Cap on epochs when the experiment leaves it open."""
     max_steps: ClassVar[int]

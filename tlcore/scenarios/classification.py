@@ -36,6 +36,7 @@ class Classification(Scenario):
     verdict_metrics = DECOMPOSABLE
     headline = ("accuracy", "macro_recall")
     maps = True
+    spared = 200
     validate_from: ClassVar[int] = 50
     """Labels a class; to hold out a share of fewer costs more than it helps (docs/evaluation.md)."""
 

@@ -43,6 +43,7 @@ class Encoded(Classification):
     forecasts = True
     explains = True
     pretrained = True
+    spared = 50  # an encoder that trained reads them anew after each trial
     epochs = 80
     max_steps = 800
     batch_size = 64

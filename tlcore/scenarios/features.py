@@ -52,6 +52,7 @@ class OwnFeatures(LabelsFound):
     maps = False
     baseline = "best_from_scratch"
     candidates = ("logistic_regression", "linear_svm", "nearest_neighbours", "boosted_trees")
+    spared = 0  # all rows of the source are learned from, as in published protocols
     first_methods = ("source_only", "coral")
     shown_facts = ("source_rows", "target_rows", "columns", "shared_classes")
     epochs = 60
@@ -64,7 +65,7 @@ class OwnFeatures(LabelsFound):
     )
     standardize: Standardize = Field(
         "joint",
-        description="Columns to mean 0 and variance 1 over both domains, or within each; rows to length one; or nothing.",
+        description="Columns to mean 0 and variance 1 over both domains or within each, rows to length one, or neither.",
     )
 
     C: float | None = Field(
