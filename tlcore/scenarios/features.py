@@ -65,7 +65,7 @@ class OwnFeatures(LabelsFound):
     )
     standardize: Standardize = Field(
         "joint",
-        description="Columns to mean 0 and variance 1 over both domains or within each, rows to length one, or neither.",
+        description="Columns to mean 0 and variance 1 over both domains or within each, rows to length one, or none.",
     )
 
     C: float | None = Field(
