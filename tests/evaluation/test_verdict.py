@@ -532,8 +532,10 @@ def test_every_template_says_who_against_whom():
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("margin", [0.01, 0.03])
 def test_the_three_probabilities_are_baycomp_s_where_there_is_one_number_a_seed(seed, margin):
-    """Its posterior of mean, variance and degrees of freedom, and its own code where that is installed; its correction
-    for folds that share what is trained on, 1/n + 1/(n − 1) in place of 1/n, is for cross-validation: seeds are no folds.
+    """By its posterior of mean, variance and degrees of freedom, and its own code where that is installed.
+
+    Its correction for folds that share what is trained on, 1/n + 1/(n − 1) in place of 1/n, is left out: seeds are no
+    folds.
     """
     rng = np.random.default_rng(seed)
     baseline, method = 0.8 + 0.03 * rng.standard_normal(7), 0.82 + 0.03 * rng.standard_normal(7)
