@@ -29,6 +29,8 @@ TRIMMED = 0.075
 DOUBT, TRUST = 0.05, 0.20
 """How likely it is, were its seeds' luck that of the others, that a method scatters as much as it does. Below the first
 it keeps its own spread, from the second on it borrows in full, and in between in part."""
+AT_LEAST = 2.0
+"""Degrees of freedom that the others' spread is worth to who keeps its own: that it is a large one is known by them."""
 ROUNDING = 1e-9
 DRAWS, CELLS = 30_000, 3_000_000
 """Draws from the joint distribution, and numbers in them at most."""
@@ -117,9 +119,10 @@ def members(comparisons: Sequence[Gaps]) -> list[Member]:
 
         F̃ = (d·F₀ + f·F) / (d + f)     with d + f degrees of freedom,     and MS̃ₐ = F̃·MSₑ
 
-    F₀ is that of the other methods, a mean without the most scattered, and d what it is worth: see `lent`. All
-    else is as in `tlcore.evaluation.gap.gap_interval`. A table in which all seeds say the same, or all examples,
-    neither lends nor borrows.
+    F₀ is that of the other methods, a mean without the most scattered, and d what it is worth: see `lent`. Who scatters
+    too much for them keeps F, with f + 2 degrees of freedom (`AT_LEAST`): that three seeds scatter much is rarely an
+    accident of three that truly scatter little. All else is as in `tlcore.evaluation.gap.gap_interval`. A table in which
+    all seeds say the same, or all examples, neither lends nor borrows.
 
     References
     ----------
@@ -146,11 +149,11 @@ def members(comparisons: Sequence[Gaps]) -> list[Member]:
     found = []
     for one, spread, (square, loan) in zip(comparisons, spreads, loans, strict=True):
         degrees_of = spread.degrees()
-        if loan.degrees:
+        if loan.lenders:
             own = degrees_of[0]
             moderated = (loan.degrees * square * spread.residual + own * spread.of_seeds) / (loan.degrees + own)
-            spread = Spread(**{**vars(spread), "of_seeds": moderated})
-            degrees_of = (loan.degrees + own, degrees_of[1])
+            spread = replace(spread, of_seeds=moderated)
+            degrees_of = (max(loan.degrees, AT_LEAST) + own, degrees_of[1])
         parts = spread.parts()
         found.append(Member(one, spread, estimate(spread, parts, degrees_of), parts, degrees_of, loan))
     return found
