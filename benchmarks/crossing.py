@@ -89,6 +89,7 @@ def simulated(cases: int, seeds: int, examples: int) -> None:
     print(f"| shape | budgets {COLUMNS}")
     print("|---|---|---|---|---|---|---|---|")
     all_rows: list[tuple[Crossing, float]] = []
+    seconds: list[float] = []
     for name, shape in SIMULATED.items():
         for budgets in ((5, 20, 50), (5, 10, 20, 50), (5, 10, 20, 50, 100, 200)):
             rng = np.random.default_rng([len(budgets), sum(map(ord, name))])
@@ -100,12 +101,15 @@ def simulated(cases: int, seeds: int, examples: int) -> None:
                 baseline = shape(end, start, rng.uniform(0.6, 1.2))
                 method = shape(end + lead, start + rng.uniform(0.0, 0.3) * (end - start), rng.uniform(0.6, 1.2))
                 tables = drawn(rng, [method, baseline], budgets, seeds, examples)
+                started = time.perf_counter()
                 found = crossing("method", "baseline", ACCURACY, *tables)
+                seconds.append(time.perf_counter() - started)
                 assert found
                 rows.append((found, truth(method(fine) - baseline(fine), fine)))
             report(f"{name.replace('_', ' ')} | {len(budgets)}", rows)
             all_rows += rows
     report("all | ", all_rows)
+    print(f"{np.median(seconds):.2f} s a crossing")
 
 
 def report(name: str, rows: list[tuple[Crossing, float]]) -> None:

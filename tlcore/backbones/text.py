@@ -137,8 +137,8 @@ class MeanOfWords(nn.Module):
     def __init__(self, vectors: Tensor, pretrained: bool) -> None:
         super().__init__()
         self.rate = 0.2 if pretrained else 1.0
-        self.words = nn.Embedding(len(vectors), vectors.shape[1], padding_idx=0)
-        self.words.weight.data.copy_(vectors)
+        # Drawing nothing at random: how many words there are must not decide how what comes after them starts.
+        self.words = nn.Embedding.from_pretrained(vectors.clone(), freeze=False, padding_idx=0)
         self.words.weight.data[0] = 0  # what pads a text adds nothing
         self.features = vectors.shape[1]
 
