@@ -11,10 +11,10 @@ from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 from tests.methods.made_by_hand import seen
 from tlcore.classifiers import classify
 from tlcore.methods import METHODS
-from tlcore.methods.adaptive import JDOT, MEDA, SHARPNESS, EasyTL, assignment, cheapest
-from tlcore.methods.components import JDA, class_differences, components, mean_difference
-from tlcore.methods.features import GFK, PCA, OptimalTransport, SubspaceAlignment, batches, geodesic_root
-from tlcore.methods.instances import KLIEP, KMM, DensityRatio, DensitySelection, TrAdaBoost
+from tlcore.methods.adaptive import JDOT, SHARPNESS, EasyTL, assignment, cheapest
+from tlcore.methods.components import class_differences, components, mean_difference
+from tlcore.methods.features import PCA, OptimalTransport, SubspaceAlignment, batches, geodesic_root
+from tlcore.methods.instances import KLIEP, KMM, WIDTHS, DensityRatio, DensitySelection, TrAdaBoost
 from tlcore.methods.kernels import median_squared_distance, squared_distances
 from tlcore.scenarios.base import Examples
 
@@ -164,7 +164,7 @@ def test_jdot_agrees_with_pots_plans_and_scikit_learns_ridge_in_turn():
     np.testing.assert_allclose(ours, said[-1], atol=1e-3)
 
 
-@pytest.mark.parametrize(("method", "least"), [(JDOT(), 0.95), (MEDA(dimensions=2), 0.9), (EasyTL(), 0.9)])
+@pytest.mark.parametrize(("method", "least"), [(JDOT(), 0.95), (EasyTL(), 0.9)])
 def test_adaptive_classifiers_follow_classes_that_moved(method, least):
     source, answers, target, truth = two_classes(1, n=90, shift=4.0)
     unmoved = KNeighborsClassifier(1).fit(source, answers).score(target, truth)
@@ -191,7 +191,7 @@ def test_kliep_is_at_the_optimum_and_no_worse_than_scikit_adaptations():
 
     source, _, target, _ = two_classes(n=50, features=2)
     both, domain = domains_of(source, target)
-    method = KLIEP(iterations=5000)
+    method = KLIEP(iterations=5000, width=1.0)
     weights = method.weights(seen(source, target))
     assert weights.mean() == pytest.approx(1)
     width = median_squared_distance(both)
@@ -212,12 +212,26 @@ def test_kliep_is_at_the_optimum_and_no_worse_than_scikit_adaptations():
             method="SLSQP",
         )
         best = max(best, objective(found.x))
-    at_target = KLIEP(iterations=5000)._ratio(seen(source, target))(target)
+    at_target = method._ratio(seen(source, target))(target)
     assert np.log(at_target).mean() == pytest.approx(best, abs=1e-3)
     adapter = KLIEPReweightAdapter(gamma=1 / width, n_centers=len(target), random_state=0, max_iter=5000)
     adapter.fit(both, sample_domain=domain)
     theirs = np.exp(-squared_distances(target, adapter.centers_) / width) @ adapter.alpha_
     assert np.log(at_target).mean() >= np.log(theirs).mean() - 1e-6
+
+
+def test_kliep_takes_the_width_that_is_likeliest_on_held_out_rows():
+    """A narrow kernel where the ratio has peaks that many rows show, a wide one where it is flat and rows are few."""
+    rng = np.random.default_rng(0)
+    method = KLIEP()
+
+    def chosen(source, target):
+        return method._chosen(source, target, median_squared_distance(np.concatenate([source, target])))
+
+    peaks = np.repeat([-3.0, 0, 3], 100)[:, None]  # of the target, where the source is flat
+    narrow = chosen(rng.uniform(-5, 5, size=(600, 1)), peaks + 0.2 * rng.normal(size=(300, 1)))
+    wide = chosen(rng.normal(size=(400, 5)), rng.normal(size=(40, 5)))
+    assert (narrow, wide) == (min(WIDTHS), max(WIDTHS))
 
 
 def test_density_selection_agrees_with_scikit_adaptations_ratio():
@@ -317,7 +331,7 @@ def test_weights_sum_to_what_their_formula_says(name, seed):
     weights = method.weights(seen(source, target, answers))
     match name:
         case "kmm":
-            assert abs(weights.mean() - 1) <= method.slack + 1e-6
+            assert abs(weights.mean() - 1) <= 1 - 1 / np.sqrt(40) + 1e-6
         case "kliep":
             assert weights.mean() == pytest.approx(1)
         case "density_selection":
@@ -380,5 +394,3 @@ def test_pca_keeps_what_varies_most():
     np.testing.assert_allclose(
         geometry(of_source(source), of_target(target)), theirs @ theirs.T, atol=1e-8 * np.abs(theirs).max()
     )
-    assert GFK().dimensions == 20
-    assert JDA().balance == 0.5

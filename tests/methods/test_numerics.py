@@ -148,15 +148,18 @@ def test_kmm_reaches_the_optimum_that_a_general_solver_finds():
     assert objective(ours) <= objective(reference.x) + 1e-3 * abs(objective(reference.x))
 
 
-def test_kmm_is_no_worse_than_scikit_adaptations_and_weighs_alike():
+@pytest.mark.parametrize(("bound", "slack", "shift"), [(4, 0.2, 0.5), (1000, None, 2.5)])
+def test_kmm_is_no_worse_than_scikit_adaptations_and_weighs_alike(bound, slack, shift):
+    """With bounds of our own, and as it comes: with those of the paper."""
     from skada import KMMReweightAdapter
 
-    source, target = two_domains(6, n=40, features=2, shift=0.5)
-    ours = KMM(largest_weight=4, slack=0.2, iterations=5000).weights(seen(source, target))
+    source, target = two_domains(6, n=40, features=2, shift=shift)
+    bounds = {} if slack is None else {"largest_weight": bound, "slack": slack}
+    ours = KMM(iterations=5000, **bounds).weights(seen(source, target))
     both = np.concatenate([source, target])
     squared = ((both[:, None] - both[None]) ** 2).sum(-1)
     gamma = 1 / np.median(squared[np.triu_indices(len(both), 1)])
-    adapter = KMMReweightAdapter(gamma=gamma, B=4, eps=0.2, solver="scipy", max_iter=5000)
+    adapter = KMMReweightAdapter(gamma=gamma, B=bound, eps=slack, solver="scipy", max_iter=5000)
     domain = np.r_[np.ones(len(source)), -2 * np.ones(len(target))]
     theirs = adapter.fit(both, sample_domain=domain).source_weights_
     kernel = np.exp(-gamma * squared)

@@ -165,6 +165,8 @@ def test_gfk_compares_rows_by_the_flow_and_leaves_their_means():
     compared = rows @ np.einsum("sij,skj->ik", flow, flow) @ rows.T / 2000
     ours = mapped_by(GFK(dimensions=2), source, answers, target)
     np.testing.assert_allclose(ours @ ours.T, compared, atol=1e-5 * np.abs(compared).max())
+    there, here = GFK(dimensions=2, centred=True).feature_map(seen(source, target))
+    np.testing.assert_allclose(there(source).mean(0), here(target).mean(0), atol=1e-9)
 
 
 @pytest.mark.parametrize("features", [6, 60])

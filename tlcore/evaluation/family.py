@@ -121,8 +121,8 @@ def members(comparisons: Sequence[Gaps]) -> list[Member]:
 
     F₀ is that of the other methods, a mean without the most scattered, and d what it is worth: see `lent`. Who scatters
     too much for them keeps F, with f + 2 degrees of freedom (`AT_LEAST`): that three seeds scatter much is rarely an
-    accident of three that truly scatter little. All else is as in `tlcore.evaluation.gap.gap_interval`. A table in which
-    all seeds say the same, or all examples, neither lends nor borrows.
+    accident of three that truly scatter little. All else is as in `tlcore.evaluation.gap.gap_interval`. A table in
+    which all seeds say the same, or all examples, neither lends nor borrows.
 
     References
     ----------

@@ -85,8 +85,9 @@ class GFK(Mapped):
 
     The geodesic flow kernel compares two rows in all subspaces between those of the two domains' d principal
     directions at once. In closed form from the angles between them. Use it where the domains are turned against each
-    other, as between cameras; it knows no classes, d may be at most half the columns, and it leaves the domains' means
-    where they are: bring the columns of each domain to one mean first where those differ.
+    other, as between cameras; it knows no classes, and d may be at most half the columns. It leaves the domains' means
+    where they are, which the paper's columns, standardised in each domain, do not have: where they differ, take them
+    away by ``centred``, a variant of ours.
 
     References
     ----------
@@ -97,11 +98,14 @@ class GFK(Mapped):
     reference = "Gong et al., CVPR 2012"
 
     dimensions: int = Field(20, ge=1, le=4096, description="d, dimensions of each domain's subspace; at most F/2.")
+    centred: bool = Field(False, description="Whether each domain's own mean is taken away first.")
 
     def feature_map(self, seen: Seen) -> tuple[FeatureMap, FeatureMap]:
-        """Return one map for both domains, (n, F) to (n, 2d)."""
-        root = flow_root(seen.source.inputs, seen.unlabelled, self.dimensions)
-        return (lambda rows: rows @ root,) * 2
+        """Return the maps of source and target rows, both (n, F) to (n, 2d)."""
+        source, target = seen.source.inputs, seen.unlabelled
+        root = flow_root(source, target, self.dimensions)
+        of_source, of_target = (rows.mean(0) if self.centred else np.zeros(rows.shape[1]) for rows in (source, target))
+        return lambda rows: (rows - of_source) @ root, lambda rows: (rows - of_target) @ root
 
 
 def flow_root(source: np.ndarray, target: np.ndarray, dimensions: int) -> np.ndarray:

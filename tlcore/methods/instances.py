@@ -40,8 +40,10 @@ class KMM(_Weighted):
     name = "kmm"
     reference = "Huang et al., NeurIPS 2006"
 
-    largest_weight: float = Field(10.0, ge=1, le=1e4, description="B, the most that one source example can count.")
-    slack: float = Field(0.05, ge=0, lt=1, description="ε, how far the mean weight may be from one.")
+    largest_weight: float = Field(1000.0, ge=1, le=1e4, description="B, the most that one source example can count.")
+    slack: float | None = Field(
+        None, ge=0, lt=1, description="ε, how far the mean weight may be from one; empty: (√n − 1)/√n of n examples."
+    )
     iterations: int = Field(200, ge=1, le=10_000, description="Steps of the accelerated projected gradient.")
     landmarks: int = Field(1000, ge=2, le=8000, description="Rows that the kernel is taken with, of many.")
 
@@ -84,7 +86,8 @@ class KMM(_Weighted):
     def _feasible(self, weights: np.ndarray) -> np.ndarray:
         """Project onto 0 ≤ w ≤ B with a mean within ε of one: shift all by one number, found by bisection."""
         clipped = weights.clip(0, self.largest_weight)
-        mean = np.clip(clipped.mean(), 1 - self.slack, 1 + self.slack)
+        slack = 1 - 1 / np.sqrt(len(weights)) if self.slack is None else self.slack
+        mean = np.clip(clipped.mean(), 1 - slack, 1 + slack)
         if mean == clipped.mean():
             return clipped
         low, high = mean - weights.max() - 1, self.largest_weight + mean - weights.min() + 1
@@ -98,10 +101,11 @@ class KMM(_Weighted):
 class KLIEP(_Weighted):
     """wᵢ = Σ_l α_l·k(sᵢ, c_l) from  max over α ≥ 0 of  mean log w(tⱼ)  with mean w(sᵢ) = 1.
 
-    Kullback-Leibler importance estimation: w(x) approximates p_T(x)/p_S(x). k is a Gaussian of ``width`` times the
-    median squared distance, its centres c are target rows. The problem is that of a mixture's proportions, and is
-    solved by their EM algorithm: no step size, and every step is feasible. In high dimensions few source rows get
-    all the weight; look at how many count.
+    Kullback-Leibler importance estimation: w(x) approximates p_T(x)/p_S(x). k is a Gaussian whose centres c are target
+    rows; its width, a share of the median squared distance, is the one with the largest mean log w at target rows that
+    are held out, in five parts of at most 1,000 rows. The problem is that of a mixture's proportions, and is solved by
+    their EM algorithm instead of the paper's projected gradient: no step size, and every step is feasible. In high
+    dimensions few source rows get all the weight; look at how many count.
 
     References
     ----------
@@ -112,8 +116,13 @@ class KLIEP(_Weighted):
     name = "kliep"
     reference = "Sugiyama et al., AISM 2008"
 
-    width: float = Field(1.0, gt=0, le=1e3, description="Width of the kernel, as a share of the median distance².")
-    centres: int = Field(200, ge=1, le=5000, description="Target rows that w rests on, at most.")
+    width: float | None = Field(
+        None,
+        gt=0,
+        le=1e3,
+        description="Width of the kernel, a share of the median distance²; empty: held-out rows choose.",
+    )
+    centres: int = Field(100, ge=1, le=5000, description="Target rows that w rests on, at most.")
     iterations: int = Field(300, ge=1, le=10_000, description="Steps of the EM algorithm.")
 
     def weights(self, seen: Seen) -> np.ndarray:
@@ -123,24 +132,53 @@ class KLIEP(_Weighted):
     def _ratio(self, seen: Seen) -> Callable[[np.ndarray], np.ndarray]:
         """Return w."""
         source, target = seen.source.inputs, seen.unlabelled
-        width = self.width * median_squared_distance(np.concatenate([source, target]))
+        median = median_squared_distance(np.concatenate([source, target]))
+        width = median * (self._chosen(source, target, median) if self.width is None else self.width)
         centres = target[spread(len(target), self.centres)]
-        there, here = gaussian(source, centres, width), gaussian(target, centres, width)
-        mass = there.mean(0).clip(1e-300)
-        densities = here / mass
-        shares = np.full(len(centres), 1 / len(centres))
-        for _ in range(self.iterations):
-            shares = shares * (densities / (densities @ shares).clip(1e-300)[:, None]).mean(0)
-            shares /= shares.sum()
+        mass = gaussian(source, centres, width).mean(0).clip(1e-300)
+        shares = proportions(gaussian(target, centres, width) / mass, self.iterations)
         return lambda rows: np.asarray(gaussian(rows, centres, width) @ (shares / mass))
+
+    def _chosen(self, source: np.ndarray, target: np.ndarray, median: float) -> float:
+        """Return the width of `WIDTHS` under which target rows that were held out are likeliest."""
+        rows = target[np.lexsort(target.T)]  # whatever their order in a file, the parts are the same
+        rows = rows[spread(len(rows), HELD_OUT)]
+        places = spread(len(rows), self.centres)
+        part, centre_part = np.arange(len(rows)) % PARTS, places % PARTS
+        if len(rows) < 2 * PARTS:
+            return 1.0
+
+        def likelihood(width: float) -> float:
+            mass = gaussian(source, rows[places], width * median).mean(0).clip(1e-300)
+            densities = gaussian(rows, rows[places], width * median) / mass
+            found = []
+            for out in range(PARTS):
+                known, asked = (densities[np.ix_(one, centre_part != out)] for one in (part != out, part == out))
+                found.append(np.log((asked @ proportions(known, self.iterations)).clip(1e-300)).mean())
+            return float(np.mean(found))
+
+        return max(WIDTHS, key=likelihood)
+
+
+WIDTHS, PARTS, HELD_OUT = (1.0, 0.5, 2.0, 0.2, 0.1), 5, 1000
+"""Widths that `KLIEP` chooses from, in how many parts, from how many target rows at most."""
+
+
+def proportions(densities: np.ndarray, iterations: int) -> np.ndarray:
+    """Return the shares (c,) of a mixture that make rows (m, c) of its parts' densities likeliest, by EM."""
+    shares = np.full(densities.shape[1], 1 / densities.shape[1])
+    for _ in range(iterations):
+        shares = shares * (densities / (densities @ shares).clip(1e-300)[:, None]).mean(0)
+        shares /= max(shares.sum(), 1e-300)
+    return np.asarray(shares)
 
 
 class DensityRatio(_Weighted):
     """wᵢ = p(target | sᵢ)/p(source | sᵢ)·n/m, at most B: how much a domain classifier takes sᵢ for a target row.
 
-    The classifier is logistic regression on columns of variance 1, with the domains counted alike. Linear in rows,
-    hard to beat for covariate shift, as long as the domains overlap: where they can be told apart without error,
-    every ratio is 0 or B.
+    The classifier is logistic regression on columns of variance 1, with the domains counted alike; the paper has no
+    bound. Linear in rows, hard to beat for covariate shift, as long as the domains overlap: where they can be told
+    apart without error, every ratio is 0 or B.
 
     References
     ----------

@@ -65,7 +65,7 @@ class OwnFeatures(LabelsFound):
     )
     standardize: Standardize = Field(
         "joint",
-        description="Columns to mean 0 and variance 1 over both domains or within each, rows to length one, or none.",
+        description="Columns to mean 0 and variance 1 over both domains or within each; rows to length one; nothing.",
     )
 
     C: float | None = Field(
@@ -295,9 +295,8 @@ def _in_order(names: list[str]) -> list[str]:
 def _standardized(rows: Any, learned: np.ndarray, of_source: int, how: Standardize) -> Any:
     """Return rows (n, F) whose columns have mean 0 and variance 1, or rows of length one.
 
-    Columns of sparse rows are scaled and not shifted.
-    Means and variances are those of the rows of a mask; the first rows are the source's. Float32 from here on, as
-    everywhere.
+    Columns of sparse rows are scaled and not shifted. Means and variances are those of the rows of a mask; the first
+    rows are the source's. Float32 from here on, as everywhere.
     """
     from scipy.sparse import issparse, vstack
     from sklearn.preprocessing import StandardScaler, normalize
