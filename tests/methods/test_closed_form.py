@@ -283,7 +283,7 @@ def test_tradaboost_lets_what_misleads_fade():
 
 
 def test_tradaboost_is_the_published_algorithm():
-    """Written out again: source rows by βᵉ, target rows by β_t⁻ᵉ, and the later half of the rounds votes."""
+    """Written out again: source rows by βᵉ, target rows by β_t⁻ᵉ, and the rounds from ⌈N/2⌉ to N vote."""
     rng = np.random.default_rng(5)
     rows = rng.normal(size=(90, 2))
     answers = np.digitize(rows[:, 0] + np.repeat([0.4, 0], [60, 30]) + rng.normal(size=90) / 3, [-0.5, 0.5])
@@ -298,7 +298,7 @@ def test_tradaboost_is_the_published_algorithm():
         assert 0 < beta < 1
         weights = weights * np.r_[fade ** wrong[:60], beta ** -wrong[60:].astype(float)]
         weights /= weights.sum()
-        if step >= 3:
+        if step >= 2:
             votes += np.log(1 / beta) * np.eye(3)[told(asked).argmax(1)]
     shares = votes / votes.sum(1, keepdims=True)
     assert (shares.max(1) < 1).any()

@@ -313,7 +313,7 @@ class TrAdaBoost(Method):
             weights[:n] *= np.where(wrong[:n], fade, 1)
             weights[n:] *= np.where(wrong[n:], max(odds, 1.001), 1)
             weights /= weights.sum()
-        late = voters[len(voters) // 2 :]
+        late = voters[(len(voters) + 1) // 2 - 1 :]  # the rounds from the ⌈N/2⌉-th on
         share = weights[:n].sum() / weights.sum()
 
         def predict_all(inputs: np.ndarray) -> np.ndarray:

@@ -178,7 +178,7 @@ def probabilities(verdicts: pd.DataFrame, labels: tuple[str, str, str], title: s
             textangle=0,
             hovertemplate=f"%{{y}}: {label} %{{x:.1%}}<extra></extra>",
         )
-    figure.update_layout(barmode="stack", bargap=0.45)
+    figure.update_layout(barmode="stack", bargap=0.45, legend_traceorder="normal")
     figure.update_xaxes(title=title, tickformat=".0%", range=[0, 1])
     figure.update_yaxes(categoryorder="array", categoryarray=list(rows["method"]))
     return quiet(figure, height=140 + 34 * len(rows))
