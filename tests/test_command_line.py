@@ -90,6 +90,7 @@ def test_a_run_that_is_done(finished):
     assert len(printed["trials"]) == 4
     assert sorted(path.name for path in folder.iterdir()) == [
         "environment.json",
+        "group_verdicts.json",
         "spec.yaml",
         "trials.csv",
         "verdicts.json",

@@ -126,7 +126,7 @@ def test_a_run_outlives_a_reload_and_a_killed_dashboard(dashboard, page):
     expect(page.get_by_text(re.compile(r"of 48 trials"))).to_be_visible(timeout=30_000)
     comparison = page.get_by_test_id("stPageLink").filter(has_text="See the comparison")
     expect(comparison).to_be_visible(timeout=400_000)
-    assert ended_trials(page) == 48
+    expect(page.get_by_test_id("stProgress").get_by_text("48 of 48 trials")).to_be_visible(timeout=30_000)
     assert lab.read(run).status == "done"
 
     comparison.click()

@@ -269,7 +269,7 @@ def test_a_run_until_decided_goes_on_with_what_is_open_and_ends(engine):
     lab.wait(run_id, on_change=lambda info: looks.append(info.look))
 
     assert decided_as_it_should(run_id)
-    assert seeds_of(run_id)["frozen"] == 3
+    assert max(seeds_of(run_id).values()) > 3
     assert looks[0] == (1, 5)
     assert looks == sorted(looks)
     assert looks[-1] > (1, 5)
