@@ -206,7 +206,7 @@ class Results:
                 break
             here = [part for one in everything if (part := one.at(seeds)).seeds]
             keys = [(one.method, one.budget) for one in here]
-            settled = [None if key in undecided else verdicts[key] for key in keys]
+            settled = [None if key in undecided else verdicts.get(key) for key in keys]
             found = self._verdicts_on(metric, here, levels(looks, len(everything))[number], settled)
             verdicts |= dict(zip(keys, found, strict=True))
             if not all_there:
