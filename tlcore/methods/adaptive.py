@@ -53,7 +53,7 @@ class MEDA(_Adaptive):
     smoothness: float = Field(1.0, ge=0, le=1e6, description="ρ, how much neighbours' agreement counts.")
     neighbours: int = Field(10, ge=1, le=1000, description="Neighbours of a row in the Laplacian.")
     iterations: int = Field(10, ge=1, le=100, description="How often the target's answers are guessed anew.")
-    landmarks: int = Field(1000, ge=2, le=20_000, description="Rows that f rests on, at most.")
+    landmarks: int = Field(2500, ge=2, le=20_000, description="Rows that f rests on, at most.")
 
     def solve(self, seen: Seen) -> Solution:
         """Iterate the closed form until the guesses stay."""
