@@ -6,8 +6,8 @@ Runs are drawn, not carried out: scores of J methods and a baseline on N test ex
 
     y[j, s, i] = gap_j + a[j, s] + b[j, i] + e[j, s, i],     all normal
 
-such that gaps have spreads of 2 points between seeds, 10 between examples and 30 between cells (as measured on digits:
-2.7, 18 and 33), half of each variance the baseline's. Printed are
+such that gaps have spreads of 2 points between seeds, 10 between examples and 30 between cells (on digits:
+2.1, 18 and 33), half of each variance the baseline's. Printed are
 
 - false verdicts: the share of runs without any true gap in which some verdict says that something helps or harms, by
   the adjusted p-values and by the raw ones;
