@@ -334,11 +334,8 @@ class Results:
 
         experiment = self.experiment
         scenario, metric = experiment.where, experiment.where.metrics[experiment.metric]
-        scores = {
-            (r.trial.method.label, r.trial.budget, r.trial.seed): r.result.examples[experiment.metric]
-            for r in self.records
-            if r.result and experiment.metric in r.result.examples
-        }
+        by_seed = self._scores(experiment.metric).items()
+        scores = {(*key, seed): of_examples for key, seeds in by_seed for seed, of_examples in seeds.items()}
         rows = []
         for label in dict.fromkeys(self.verdicts["method"]):
             names = label, experiment.baseline

@@ -20,7 +20,7 @@ from math import floor, inf, isfinite, log10, sqrt
 
 import numpy as np
 
-from tlcore.evaluation.gap import CONFIDENCE
+from tlcore.evaluation.gap import CONFIDENCE, Spread
 from tlcore.evaluation.metrics import Metric
 from tlcore.evaluation.verdict import MARGIN, MINIMUM_SEEDS, BudgetOf
 
@@ -363,15 +363,10 @@ def _means(tables: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _own_share(gaps: np.ndarray) -> float:
     """Return what part of the spread between examples is theirs, of gaps (B, S, N): λ of `crossing`."""
-    seeds, examples = gaps.shape[1:]
-    centred = gaps - gaps.mean(axis=(1, 2), keepdims=True)
-    of_seeds, of_examples = centred.mean(axis=2, keepdims=True), centred.mean(axis=1, keepdims=True)
-    square_of_examples = seeds * float(np.sum(of_examples**2)) / max(examples - 1, 1)
-    if square_of_examples == 0:
-        return 0.0
-    square_of_seeds = examples * float(np.sum(of_seeds**2)) / (seeds - 1)
-    residual = float(np.sum((centred - of_seeds - of_examples) ** 2)) / ((seeds - 1) * max(examples - 1, 1))
-    return sqrt(max(0.0, 1 - min(square_of_seeds, residual) / square_of_examples))
+    spreads = [Spread.of(table) for table in gaps]
+    of_examples = sum(one.of_examples for one in spreads)
+    noise = min(sum(one.of_seeds for one in spreads), sum(one.residual for one in spreads))
+    return sqrt(max(0.0, 1 - noise / of_examples)) if of_examples else 0.0
 
 
 def _weights(draws: np.ndarray, means: np.ndarray) -> np.ndarray:

@@ -38,6 +38,9 @@ COUNTED = 100
 """Of the draws beyond a p-value, below which Holm's bound is taken instead of their share."""
 
 
+Likeness = tuple[np.ndarray, np.ndarray]
+
+
 @dataclass(frozen=True)
 class Gaps:
     """The gaps of one method to the baseline at one label budget.
@@ -111,7 +114,7 @@ class Member:
     loan: Loan
 
 
-def members(comparisons: Sequence[Gaps]) -> list[Member]:
+def members(comparisons: Sequence[Gaps], likeness: Likeness | None = None) -> list[Member]:
     """Estimate every gap, with the spread between seeds borrowed among those of a budget.
 
     How much the seeds scatter is told in units of how much cells do, F = MSₐ / MSₑ: a method that answers much as the
@@ -132,9 +135,8 @@ def members(comparisons: Sequence[Gaps]) -> list[Member]:
     genes, Annals of Applied Statistics 10: who scatters too much borrows nothing. This is a variant: trust falls from 1
     to 0 between two p-values (`TRUST`, `DOUBT`), whatever the rank, as fourteen methods are no ten thousand genes.
     """
-    tables = [checked(one.table) for one in comparisons]
-    spreads = [Spread.of(table) for table in tables]
-    likeness = _likeness(comparisons, tables)[0]
+    spreads = [Spread.of(checked(one.table)) for one in comparisons]
+    of_cells = (likeness or alike(comparisons))[0]
     loans: list[tuple[float, Loan]] = [(0.0, Loan())] * len(comparisons)
     kinships: dict[Hashable, list[int]] = {}
     for place, (one, spread) in enumerate(zip(comparisons, spreads, strict=True)):
@@ -144,7 +146,7 @@ def members(comparisons: Sequence[Gaps]) -> list[Member]:
     for places in kinships.values():
         squares = np.array([spreads[place].of_seeds / spreads[place].residual for place in places])
         degrees = np.array([spreads[place].seeds - 1 for place in places])
-        for place, one_loan in zip(places, lent(squares, degrees, likeness[np.ix_(places, places)]), strict=True):
+        for place, one_loan in zip(places, lent(squares, degrees, of_cells[np.ix_(places, places)]), strict=True):
             loans[place] = one_loan
     found = []
     for one, spread, (square, loan) in zip(comparisons, spreads, loans, strict=True):
@@ -206,7 +208,7 @@ def lent(squares: np.ndarray, degrees: np.ndarray, likeness: np.ndarray) -> list
     return loans
 
 
-def correlation(family: Sequence[Member]) -> np.ndarray:
+def correlation(family: Sequence[Member], likeness: Likeness | None = None) -> np.ndarray:
     """Return the correlations (J, J) of estimated gaps, as those of the parts of their variance.
 
     What varies from cell to cell, and from example to example, tells how two gaps go together; of the seeds, which are
@@ -214,7 +216,7 @@ def correlation(family: Sequence[Member]) -> np.ndarray:
     Comparisons on other test examples count as independent, which asks for more.
     """
     comparisons = [member.gaps for member in family]
-    of_cells, of_examples = _likeness(comparisons, [checked(one.table) for one in comparisons])
+    of_cells, of_examples = likeness or alike(comparisons)
     few, many = (np.sqrt([member.parts[part] for member in family]) for part in (0, 1))
     seeds = [set(one.seeds) for one in comparisons]
     shared = np.array([[len(one & other) / sqrt(len(one) * len(other)) for other in seeds] for one in seeds])
@@ -286,14 +288,18 @@ def _normal(size: int) -> np.ndarray:
     return np.random.default_rng(0).standard_normal((size, draws), np.float32)
 
 
-def _likeness(comparisons: Sequence[Gaps], tables: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the correlations (J, J) of the residuals of the cells that two tables share, and of their examples."""
+def alike(comparisons: Sequence[Gaps]) -> Likeness:
+    """Return the correlations (J, J) of the residuals of the cells that two tables share, and of their examples.
+
+    `members` and `correlation` both rest on them; who asks for both finds them once.
+    """
+    tables = [checked(one.table) for one in comparisons]
     size = len(tables)
     of_cells, of_examples = np.eye(size), np.eye(size)
-    alike: dict[Hashable, list[int]] = {}
+    same: dict[Hashable, list[int]] = {}
     for place, one in enumerate(comparisons):
-        alike.setdefault(one.examples, []).append(place)
-    for places in alike.values():
+        same.setdefault(one.examples, []).append(place)
+    for places in same.values():
         seeds = sorted({seed for place in places for seed in comparisons[place].seeds})
         columns = tables[places[0]].shape[1]
         cells = np.zeros((len(places), len(seeds), columns), np.float32)

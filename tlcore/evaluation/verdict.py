@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tlcore.evaluation.family import Gaps, Joint, Loan, correlation, members
+from tlcore.evaluation.family import Gaps, Joint, Loan, alike, correlation, members
 from tlcore.evaluation.gap import CONFIDENCE, checked
 from tlcore.evaluation.looks import LOOKS
 from tlcore.evaluation.metrics import CLASSIFICATION, Metric
@@ -183,8 +183,9 @@ def judge_together(
     if not comparisons:
         return []
     known = metric if isinstance(metric, Metric) else _metric(metric)
-    family = members(comparisons)
-    joint = Joint(correlation(family))
+    likeness = alike(comparisons)
+    family = members(comparisons, likeness)
+    joint = Joint(correlation(family, likeness))
     before = settled or [None] * len(family)
     rejected = np.array([_rejected(verdict) for verdict in before])
 
