@@ -165,7 +165,12 @@ def classify(
     kinds = np.unique(answers)
     if len(kinds) == 1:
         return lambda rows: np.where(np.arange(number) == kinds[0], 0.0, NEVER) * np.ones((rows.shape[0], 1))
-    known, predict = CLASSIFIERS[name].fit(rows, answers, weights, setting)
+    return _for_all_answers(CLASSIFIERS[name].fit(rows, answers, weights, setting), number)
+
+
+def _for_all_answers(fitted: Fitted, number: int) -> Predict:
+    """Return what gives outputs for each of K answers; those that no row has get `NEVER`."""
+    known, predict = fitted
 
     def outputs(rows: np.ndarray) -> np.ndarray:
         found = np.full((rows.shape[0], number), NEVER)
@@ -284,9 +289,8 @@ def _losses(
         for learned, held_out in parts:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)  # of a setting that is only tried
-                known, predict = kind.fit(rows[learned], answers[learned], weights[learned], setting)
-            outputs = np.full((len(held_out), number), NEVER)
-            outputs[:, known] = predict(rows[held_out])
+                fitted = kind.fit(rows[learned], answers[learned], weights[learned], setting)
+            outputs = _for_all_answers(fitted, number)(rows[held_out])
             total += float(weights[held_out] @ kind.loss(outputs, answers[held_out]))
         found.append(total / weights[np.concatenate([held_out for _, held_out in parts])].sum())
         best = int(np.argmin(found))
