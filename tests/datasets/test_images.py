@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 from tlcore.artefacts import home
-from tlcore.datasets import images
+from tlcore.datasets import images, members
 from tlcore.datasets.images import ImageFolder, LabelledImages, pixels, resized
 from tlcore.datasets.own import keep_upload
 from tlcore.errors import SpecificationError
@@ -465,7 +465,7 @@ def test_a_file_of_too_many_bytes_is_left_out_unopened(own, monkeypatch):
     ],
 )
 def test_too_much_is_refused(own, limit, value, words, monkeypatch):
-    monkeypatch.setattr(images, limit, value)
+    monkeypatch.setattr(images if limit in ("MOST", "MOST_LABELS") else members, limit, value)
     monkeypatch.setattr(images, "_decoded", None)  # nothing is decoded before it is known how much there is
     assert words in refusal(own({f"{name}/1.png": plain() for name in "abc"}))
 
