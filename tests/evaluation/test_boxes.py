@@ -115,6 +115,20 @@ def test_what_is_found_and_what_is_not_by_hand():
     assert twice.found[0].tolist() == [True, False]
 
 
+def test_of_two_objects_that_it_overlaps_the_same_a_detection_takes_the_last_as_with_coco():
+    truth = boxed([0, 0, 10, 10, 0, 0], [5, 0, 15, 10, 0, 0])
+    said = boxed([2.5, 0, 12.5, 10, 0, 0.9], [0, 0, 10, 10, 0, 0.8])
+    ours = Matches.of(said, truth, 1).metrics()
+    assert ours["recall50"] == of_coco(said, truth, 1)["recall50"] == 1
+
+
+def test_only_the_hundred_surest_of_a_class_on_a_picture_count():
+    truth = boxed([0, 0, 10, 10, 0, 0])
+    wrong = [[50.0, 50, 60, 60, 0, 0.9]] * 100
+    assert Matches.of(boxed(*wrong[1:], [0, 0, 10, 10, 0, 0.5]), truth, 1).metrics()["recall50"] == 1
+    assert Matches.of(boxed(*wrong, [0, 0, 10, 10, 0, 0.5]), truth, 1).metrics()["recall50"] == 0
+
+
 def test_on_a_crowd_nothing_is_wrong():
     truth = boxed([0, 0, 10, 10, 0, 0], [20, 20, 90, 90, 0, 1])
     in_it = boxed([0, 0, 10, 10, 0, 0.5], [21, 21, 25, 25, 0, 0.9], [30, 30, 40, 40, 0, 0.8])
