@@ -4,8 +4,8 @@
 
 Two detectors see the same pictures. A picture is easy or hard for both, has a few objects or many, and each detector
 finds an object, and raises a false alarm, with chances that differ from picture to picture; so AP is a function of all
-pictures together, and boxes in a picture belong together. The truth is the gap over 20,000 pictures. The interval is that
-of one seed, so it is about new pictures alone (`tlcore.evaluation.gap`, which benchmarks/coverage.py tries for seeds).
+pictures together, and boxes in a picture belong together. The truth is the gap over 20,000 pictures. The interval is
+that of one seed: about new pictures alone (`tlcore.evaluation.gap`; benchmarks/coverage.py tries it for seeds).
 """
 
 import argparse
