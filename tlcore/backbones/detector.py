@@ -103,7 +103,7 @@ def detection_loss(outputs: Tensor, answers: Tensor) -> Tensor:
     """Return L of each picture: focal loss, one minus generalised overlap, and cross-entropy of centredness.
 
     With P the places of a picture that answer for an object, b̂ and b the boxes said and true, and how central a place is
-    in its object, c = √(min(l, r)/max(l, r) · min(t, b)/max(t, b))::
+    is in its object, c = √(min(l, r)/max(l, r) · min(t, b)/max(t, b))::
 
         L = 1/max(1, |P|) · ( Σ_all focal(logits)  +  Σ_P [1 − GIoU(b̂, b)]  +  Σ_P CE(centredness, c) )
 
