@@ -65,7 +65,7 @@ def test_the_worked_example_of_a_new_task_runs():
         results = Results(run, [TrialRecord(trial, "done", result=execute(trial)) for trial in run.trials()])
         verdicts = results.verdicts.set_index(["method", "budget"])
         assert verdicts.loc[("source_only", 50), "verdict"] == "strongly negative transfer"
-        assert verdicts.loc[("source_only", 50), "sentence"].startswith("With 50 labelled examples, source_only is")
+        assert verdicts.loc[("source_only", 50), "sentence"].startswith("With 50 labelled examples, source_only costs")
         assert results.trials.groupby(["method", "budget"])["explained"].mean()["fine_tune", 50] > 0.5
     finally:
         SCENARIOS.pop("eggs", None)
