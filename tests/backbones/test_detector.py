@@ -97,7 +97,7 @@ def test_the_boxes_are_torchvisions(network, candidates):
     fcos.topk_candidates = candidates
     apart = {name: [*value.split(counts, dim=1)] for name, value in outputs.items()}
     theirs = fcos.postprocess_detections(apart, [[*each.split(counts)] for each in anchors], [(SIZE, SIZE)] * 3)
-    ours = detections(network(pictures(3)).detach().numpy(), SIZE, candidates=candidates)
+    ours = detections(network(pictures(3)).detach().numpy(), candidates=candidates)
     assert max(len(one["boxes"]) for one in theirs) > 5
     for mine, expected in zip(ours, theirs, strict=True):
         mine = mine[mine[:, 4] >= 0]
@@ -120,11 +120,11 @@ def test_answers_that_say_the_truth_have_nearly_no_loss_and_are_its_boxes():
         central = ((middle - (box[:2] + box[2:4]) / 2).abs() < 1.5 * stride).all(1)
         outputs[0, central, int(box[4])] = 9
         outputs[0, central, 2] = 9
-    said = detections(outputs.numpy(), SIZE)[0]
+    said = detections(outputs.numpy())[0]
     for box in truth[0]:
         mine = said[said[:, 4] == box[4].item()]
         assert np.abs(mine[0, :4] - box[:4].numpy()).max() < 1e-3
-    assert len(detections(outputs[:0].numpy(), SIZE)) == 0
+    assert len(detections(outputs[:0].numpy())) == 0
 
 
 def test_it_learns_to_find_a_square():
@@ -143,7 +143,7 @@ def test_it_learns_to_find_a_square():
         optimiser.zero_grad()
         detection_loss(network(inputs), answers).mean().backward()
         optimiser.step()
-    said = detections(network.eval()(inputs).detach().numpy(), SIZE)[:, 0]
+    said = detections(network.eval()(inputs).detach().numpy())[:, 0]
     assert np.abs(said[:, :4] - answers[:, 0, :4].numpy()).max(1).mean() < 5
 
 

@@ -137,6 +137,17 @@ def test_on_a_crowd_nothing_is_wrong():
     assert Matches.of(beside, truth, 1).metrics()["ap50"] == pytest.approx(0.5)
 
 
+def test_misses_and_false_alarms_balance_best_by_hand():
+    truth = boxed([0, 0, 10, 10, 0, 0], [20, 20, 30, 30, 0, 0], [40, 40, 90, 90, 0, 1])
+    right, wrong, also = [0, 0, 10, 10, 0, 0.9], [60, 0, 70, 10, 0, 0.5], [20, 20, 30, 30, 0, 0.3]
+    on_crowd, more = [41, 41, 50, 50, 0, 0.4], [0, 60, 10, 70, 0, 0.2]
+    matches = Matches.of(boxed(right, wrong, also, on_crowd, more), truth, 1)
+    assert matches.balanced() == 0.3  # F1 is 2/3 from 0.9 on, 4/5 from 0.3 on, and less with what comes after
+    assert [each.tolist() for each in matches.mistakes(0.3)] == [[0], [1]]
+    assert [each.tolist() for each in matches.mistakes(0.6)] == [[1], [0]]
+    assert Matches.of(boxed(wrong), truth, 1).balanced() == 1
+
+
 def test_nothing_said_and_nothing_there():
     nothing = np.full((3, 0, 6), -1.0)
     truth = np.concatenate([boxed([0, 0, 1, 1, 0, 0])] * 3)

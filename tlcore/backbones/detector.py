@@ -62,10 +62,16 @@ class Detector(nn.Module):
     ) -> None:
         super().__init__()
         self.shapes = tuple(shapes)
-        self.pyramid = FeaturePyramidNetwork([shape[0] for shape in shapes], width, norm_layer=group_norm)
-        self.classification = FCOSClassificationHead(width, 1, classes, convolutions)
-        self.regression = FCOSRegressionHead(width, 1, convolutions)
+        self.classes, self.width, self.convolutions = classes, width, convolutions
         self.register_buffer("places", torch.cat([_places(shape, size) for shape in shapes]), persistent=False)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Start anew, at random: nearly nothing is said to be an object."""
+        channels = [shape[0] for shape in self.shapes]
+        self.pyramid = FeaturePyramidNetwork(channels, self.width, norm_layer=group_norm)
+        self.classification = FCOSClassificationHead(self.width, 1, self.classes, self.convolutions)
+        self.regression = FCOSRegressionHead(self.width, 1, self.convolutions)
 
     def forward(self, flat: Tensor) -> Tensor:
         """Say it."""
@@ -85,14 +91,13 @@ def _places(shape: Shape, size: int) -> Tensor:
     return torch.stack([columns, rows, torch.full_like(rows, stride)], dim=2).flatten(0, 1)
 
 
-def small_stages(width: int = 16, normalised: Sequence[float] = (0.5, 0.25)) -> list[nn.Module]:
+def small_stages(width: int = 16) -> list[nn.Module]:
     """Return four convolutions, each normalised in groups and pooled: maps at strides 2, 4, 8 and 16."""
-    mean, deviation = normalised
     stages: list[nn.Module] = []
     channels = 3
     for place in range(4):
         after = width * min(2**place, 4)
-        first = [Normalise([mean] * 3, [deviation] * 3)] if not stages else []
+        first = [] if stages else [Normalise([0.5] * 3, [0.25] * 3)]
         convolution = nn.Conv2d(channels, after, 3, padding=1, bias=False)
         stages.append(nn.Sequential(*first, convolution, group_norm(after), nn.ReLU(), nn.MaxPool2d(2)))
         channels = after
@@ -102,7 +107,7 @@ def small_stages(width: int = 16, normalised: Sequence[float] = (0.5, 0.25)) -> 
 def detection_loss(outputs: Tensor, answers: Tensor) -> Tensor:
     """Return L of each picture: focal loss, one minus generalised overlap, and cross-entropy of centredness.
 
-    With P the places of a picture that answer for an object, b̂ and b the boxes said and true, and how central a place is
+    With P the places of a picture that answer for an object, b̂ and b the boxes said and true, and how central a place
     is in its object, c = √(min(l, r)/max(l, r) · min(t, b)/max(t, b))::
 
         L = 1/max(1, |P|) · ( Σ_all focal(logits)  +  Σ_P [1 − GIoU(b̂, b)]  +  Σ_P CE(centredness, c) )
@@ -181,7 +186,6 @@ def _answering(places: Tensor, answers: Tensor) -> tuple[Tensor, Tensor]:
 
 def detections(
     outputs: np.ndarray,
-    size: int,
     sure: float = SURE,
     overlap: float = OVERLAP,
     candidates: int = CANDIDATES,
@@ -194,29 +198,30 @@ def detections(
     Parameters
     ----------
     outputs : ndarray, shape (n, L, K + 8)
-    size : int
-        Pixels of a side, within which boxes are kept.
     sure, overlap, candidates, most
         See `SURE`.
     """
     with torch.no_grad():
-        found = [_boxes_of(one, size, sure, overlap, candidates)[:most] for one in torch.from_numpy(outputs).float()]
+        found = [_boxes_of(one, sure, overlap, candidates)[:most] for one in torch.from_numpy(outputs).float()]
     padded = np.full((len(found), max(map(len, found), default=0), 6), -1.0, np.float32)
     for row, one in zip(padded, found, strict=True):
         row[: len(one)] = one.numpy()
     return padded
 
 
-def _boxes_of(outputs: Tensor, size: int, sure: float, overlap: float, candidates: int) -> Tensor:
+def _boxes_of(outputs: Tensor, sure: float, overlap: float, candidates: int) -> Tensor:
     classes = outputs.shape[1] - AROUND
     parts = []
+    size = (
+        (outputs[:, -3:-1] + outputs[:, -1:] / 2).amax(0).repeat(2)
+    )  # the far edges of the last places are the picture's
     for stride in outputs[:, -1].unique():
         logits, centredness, distances, places = outputs[outputs[:, -1] == stride].split([classes, 1, 4, 3], dim=1)
         confidence = (logits.sigmoid() * centredness.sigmoid()).sqrt().flatten()
         best = confidence.topk(min(candidates, len(confidence)))
         chosen = best.indices[best.values > sure]
         place = chosen // classes
-        boxes = boxes_at(distances[place], places[place]).clamp(0, size)
+        boxes = boxes_at(distances[place], places[place]).clamp(min=0).minimum(size)
         parts.append(torch.cat([boxes, (chosen % classes)[:, None], confidence[chosen, None]], dim=1))
     every = torch.cat(parts)
     return every[batched_nms(every[:, :4], every[:, 5], every[:, 4].long(), overlap)]

@@ -77,6 +77,7 @@ class Matches:
         Whether it is right, at each of `OVERLAPS`.
     counted : ndarray of bool, shape (10, m)
         Whether it is right or wrong at all: what lies on a crowd is neither.
+    confidence : ndarray, shape (m,)
     truths : ndarray of int, shape (n, K)
         How many objects of each class there are on each picture; those in crowds are not among them.
     """
@@ -85,6 +86,7 @@ class Matches:
     kind: np.ndarray
     found: np.ndarray
     counted: np.ndarray
+    confidence: np.ndarray
     truths: np.ndarray
 
     @classmethod
@@ -124,7 +126,8 @@ class Matches:
             found[:, rows], counted[:, rows] = took, ~lost
         order = np.lexsort((where // classes, -said[:, 5]))  # of equally sure ones the first picture's go first
         truths = np.bincount(there[true[:, 5] == 0], minlength=n * classes).reshape(n, classes)
-        return cls(where[order] // classes, where[order] % classes, found[:, order], counted[:, order], truths)
+        picture, kind = where[order] // classes, where[order] % classes
+        return cls(picture, kind, found[:, order], counted[:, order], said[order, 5], truths)
 
     def metrics(self) -> dict[str, float]:
         """Return the metrics of `DETECTION`, then each by class as ``ap50_0`` to ``recall_{K-1}``.
@@ -162,6 +165,27 @@ class Matches:
             )
             for name in DETECTION
         }
+
+    def balanced(self) -> float:
+        """Return the confidence from which on misses and false alarms balance best: the largest F1 at overlap 0.5.
+
+        Of all classes together, 2·found / (said + objects); 1 if nothing that is said is right.
+        """
+        found, counted = self.found[0].cumsum(), self.counted[0].cumsum()
+        score = 2 * found / np.maximum(counted + self.truths.sum(), 1)
+        return float(self.confidence[score.argmax()]) if found.any() else 1.0
+
+    def mistakes(self, confidence: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return how many objects of each picture are missed, and how many false alarms raised, from a confidence on.
+
+        Returns
+        -------
+        missed, false_alarms : ndarray of int, shape (n,)
+        """
+        n, sure = len(self.truths), self.confidence >= confidence
+        found = np.bincount(self.picture[sure & self.found[0]], minlength=n)
+        wrong = np.bincount(self.picture[sure & self.counted[0] & ~self.found[0]], minlength=n)
+        return self.truths.sum(1) - found, wrong
 
     @cached_property
     def _whole(self) -> dict[str, np.ndarray]:
