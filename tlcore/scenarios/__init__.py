@@ -5,6 +5,7 @@ from pydantic import ValidationError
 from tlcore.datasets.own import OwnFile
 from tlcore.errors import SpecificationError, first_line, one_of
 from tlcore.scenarios.base import Scenario
+from tlcore.scenarios.detection import FoundDigits, OwnBoxes, TreeCrowns
 from tlcore.scenarios.features import OwnFeatures
 from tlcore.scenarios.recommendation import Films, Ratings
 from tlcore.scenarios.text import OwnTexts, Sentiment, Topics
@@ -26,11 +27,14 @@ def register(scenario: type[Scenario]) -> type[Scenario]:
     return scenario
 
 
-for _scenario in (Digits, Inspection, Pictures, Sentiment, Topics, Films, OwnImages, OwnTexts, Ratings, OwnFeatures):
+for _scenario in (
+    Digits, Inspection, Pictures, TreeCrowns, FoundDigits, Sentiment, Topics, Films,
+    OwnImages, OwnBoxes, OwnTexts, Ratings, OwnFeatures,
+):  # fmt: skip
     register(_scenario)
 
 FILES: dict[str, type[OwnFile]] = {
-    scenario.name: scenario.own for scenario in (OwnImages, Ratings, OwnTexts, OwnFeatures) if scenario.own
+    scenario.name: scenario.own for scenario in (OwnBoxes, OwnImages, Ratings, OwnTexts, OwnFeatures) if scenario.own
 }
 """What a file of one's own may be, by the name of the scenario that takes it; the last reads what no other fits."""
 
