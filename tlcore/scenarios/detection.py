@@ -73,6 +73,14 @@ def detector(domains: Domains, built: Pyramid, size: int, step: float, width: in
     return Network([pictures, *built.stages], head, rates, PooledLast(built.shapes))
 
 
+def small_detector(domains: Domains, size: int) -> Network:
+    """Return a detector on four convolutions, all at random."""
+    from tlcore.backbones.detector import small_stages
+    from tlcore.backbones.maps import carried
+
+    return detector(domains, carried(small_stages(), size, (4, 8, 16)), size, STEP, width=32, convolutions=1)
+
+
 class FoundDigits(Found):
     """Digits found and read on scans that are put together here from real ones."""
 
@@ -105,11 +113,7 @@ class FoundDigits(Found):
 
     def network(self, domains: Domains) -> Network:
         """Return four convolutions under a small pyramid."""
-        from tlcore.backbones.detector import small_stages
-        from tlcore.backbones.maps import carried
-
-        built = carried(small_stages(), self.size, (4, 8, 16))
-        return detector(domains, built, self.size, STEP, width=32, convolutions=1)
+        return small_detector(domains, self.size)
 
 
 class OnMaps(NamedNetwork, Found):
@@ -127,6 +131,10 @@ class OnMaps(NamedNetwork, Found):
     def check_network(self) -> None:
         """Build it once, so that it says what it does not take."""
         self._pyramid(False)
+
+    def small_network(self, domains: Domains) -> Network:
+        """Return four convolutions at random, normalised in groups, under a small detector."""
+        return small_detector(domains, self.size)
 
     def network(self, domains: Domains) -> Network:
         """Return the network at random, normalised in groups, under a detector."""
@@ -169,7 +177,7 @@ class TreeCrowns(OnMaps):
         return ("tree",)
 
     def domains(self, source: str, target: str) -> Domains:
-        """Tiles of 128 pixels, 13 m; of two pictures one is the test, of one picture two fifths of its tiles."""
+        """Tiles of 128 pixels, 13 m, of which two fifths are the test."""
         return _crowns(source, target, self.tile, self.size)
 
 
@@ -217,8 +225,9 @@ def _crowns(source: str, target: str, tile: int, size: int) -> Domains:
 
     def of(rows: np.ndarray) -> BoxedImages:
         tiles = everything[rows].tiles(tile)
-        alone = rows.sum() == 1  # then its tiles are all there is, and must be on both sides
-        return replace(tiles, images=replace(tiles.images, groups=None)) if alone else tiles
+        # Two pictures of Yellowstone are as different as two places. Who marks some tiles of a flight has the rest of it
+        # to find trees on, so tiles, which do not overlap, are on either side.
+        return replace(tiles, images=replace(tiles.images, groups=None))
 
     there = (places != target) & ((places == source) | (source == "elsewhere"))
     return boxes_together(of(there), of(places == target), size, ("tree",))
