@@ -128,6 +128,10 @@ class Experiment(BaseModel):
         known = type(SCENARIOS[name]).model_fields
         beside = {key: fields[key] for key in fields if key in known}
         rest = {key: value for key, value in fields.items() if key not in known}
+        if SCENARIOS[name].own:
+            said = {**rest.get("options", {}), **beside}
+            found = SCENARIOS[name].proposed(rest.get("target"))
+            beside |= {key: value for key, value in found.items() if key not in said}
         if "methods" not in rest:
             where = SCENARIOS[name].configure({**rest.get("options", {}), **beside})
             rest["methods"] = first_methods(where, rest.get("setting", cls.model_fields["setting"].default))
@@ -275,7 +279,9 @@ class Experiment(BaseModel):
             said = {which: file.model_dump(mode="json", exclude_defaults=True) for which, file in files.items()}
             experiment = self.model_copy(update=said)
         domains = experiment.domains()
-        options = scenario.settled(domains).model_dump(mode="json", exclude_defaults=True)
+        settled = scenario.settled(domains).model_dump(mode="json")
+        usual = type(scenario)().model_dump(mode="json")
+        options = {name: value for name, value in settled.items() if value != usual[name] or name in self.options}
         experiment = experiment.model_copy(update={"options": options})
         affordable = scenario.task.affordable(domains)
         if max(experiment.budgets) > affordable:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 FOLDS = 3
 """Parts of what a budget bought, of which each is left out once to choose by."""
+MOST_GROUPS = 30
+FEWEST_MEMBERS = 10
+"""Groups that are judged by themselves: the largest, each with so many test examples."""
 TaskLoss = Callable[["Tensor", "Tensor"], "Tensor"]
 
 
@@ -180,3 +183,10 @@ class Task(ABC):
     def group_metric(self, metric: str) -> str:
         """Return the metric by which a group is judged where a run is judged by this one."""
         return metric
+
+
+def large_enough(groups: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return those of some groups of test examples, masks by name, that are judged by themselves."""
+    sizes = {name: int(members.sum()) for name, members in groups.items()}
+    largest = sorted(groups, key=lambda name: -sizes[name])[:MOST_GROUPS]
+    return {name: groups[name] for name in groups if name in largest and sizes[name] >= FEWEST_MEMBERS}

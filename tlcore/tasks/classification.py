@@ -11,16 +11,13 @@ import numpy as np
 from tlcore.evaluation.metrics import CLASSIFICATION, DECOMPOSABLE, classification_metrics, example_scores
 from tlcore.examples import UNKNOWN, Domains, Examples, Predict
 from tlcore.splits import groups_aside, stratified_parts
-from tlcore.tasks.base import FOLDS, Task, TaskLoss
+from tlcore.tasks.base import FOLDS, Task, TaskLoss, large_enough
 
 if TYPE_CHECKING:
     from tlcore.concerns import Concern, Plan
     from tlcore.methods.base import Classify
 
 VALIDATION_SHARE = 0.2
-MOST_GROUPS = 30
-FEWEST_MEMBERS = 10
-"""Groups that are judged by themselves: the largest, each with so many test examples."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,9 +158,7 @@ class Classification(Task):
         if "group" in examples:
             of = examples["group"][known]
             found |= {f"group {name}": of == name for name in np.unique(of)}
-        sizes = {name: int(members.sum()) for name, members in found.items()}
-        largest = sorted(found, key=lambda name: -sizes[name])[:MOST_GROUPS]
-        return {name: found[name] for name in found if name in largest and sizes[name] >= FEWEST_MEMBERS}
+        return large_enough(found)
 
     def group_metric(self, metric: str) -> str:
         """Accuracy, which among the examples of one label is its recall; of the log loss itself."""
