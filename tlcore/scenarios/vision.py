@@ -311,7 +311,7 @@ class OwnImages(OwnLabels, Images):  # type: ignore[misc]
 
     def domains(self, source: ImageFolder | None, target: ImageFolder) -> Domains:
         """Pictures that are in both are taken out of the source, double ones out of each."""
-        return _own(source and source.model_dump_json(), target.model_dump_json(), self.answers)
+        return _own(source and source.model_dump_json(), target.model_dump_json(), self.kind)
 
 
 @lru_cache(maxsize=4)
