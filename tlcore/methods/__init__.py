@@ -13,6 +13,7 @@ from tlcore.methods.baselines import (
     LogisticRegression,
     NearestNeighbours,
     Pooled,
+    RidgeRegression,
     SmallNetwork,
     SourceOnly,
 )
@@ -38,6 +39,7 @@ from tlcore.methods.parameters import (
     LoRA,
     ULMFiT,
 )
+from tlcore.methods.quantities import DomainInvariantPLS, TrAdaBoostR2
 from tlcore.methods.recommenders import ALS, BPR, CMF, EASE, EMCDR, ItemKNN, JointEASE, Popularity
 from tlcore.methods.registry import METHODS, register
 from tlcore.methods.self_training import SHOT, PseudoLabel, Tent
@@ -48,6 +50,7 @@ for _method in (
     FromScratch,
     SmallNetwork,
     LogisticRegression,
+    RidgeRegression,
     LinearSVM,
     NearestNeighbours,
     BoostedTrees,
@@ -83,6 +86,7 @@ for _method in (
     MEDA,
     EasyTL,
     JDOT,
+    DomainInvariantPLS,
     MMD,
     JMMD,
     DeepCORAL,
@@ -98,6 +102,7 @@ for _method in (
     DensitySelection,
     NearestNeighbourSelection,
     TrAdaBoost,
+    TrAdaBoostR2,
     IWAN,
     PseudoLabel,
     SHOT,

@@ -7,6 +7,7 @@ from tlcore.errors import SpecificationError, first_line, one_of
 from tlcore.scenarios.base import Scenario
 from tlcore.scenarios.detection import FoundDigits, OwnBoxes, TreeCrowns
 from tlcore.scenarios.features import OwnFeatures
+from tlcore.scenarios.patients import Diabetes
 from tlcore.scenarios.recommendation import Films, Ratings
 from tlcore.scenarios.text import OwnTexts, Sentiment, Topics
 from tlcore.scenarios.vision import Digits, Inspection, OwnImages, Pictures
@@ -28,9 +29,21 @@ def register(scenario: type[Scenario]) -> type[Scenario]:
 
 
 for _scenario in (
-    Digits, Inspection, Pictures, TreeCrowns, FoundDigits, Sentiment, Topics, Films,
-    OwnImages, OwnBoxes, OwnTexts, Ratings, OwnFeatures,
-):  # fmt: skip
+    Digits,
+    Inspection,
+    Pictures,
+    TreeCrowns,
+    FoundDigits,
+    Sentiment,
+    Topics,
+    Films,
+    Diabetes,
+    OwnImages,
+    OwnBoxes,
+    OwnTexts,
+    Ratings,
+    OwnFeatures,
+):
     register(_scenario)
 
 FILES: dict[str, type[OwnFile]] = {

@@ -225,8 +225,8 @@ def _crowns(source: str, target: str, tile: int, size: int) -> Domains:
 
     def of(rows: np.ndarray) -> BoxedImages:
         tiles = everything[rows].tiles(tile)
-        # Two pictures of Yellowstone are as different as two places. Who marks some tiles of a flight has the rest of it
-        # to find trees on, so tiles, which do not overlap, are on either side.
+        # Two pictures of Yellowstone are as different as two places. Who marks some tiles of a flight has the rest of
+        # it to find trees on, so tiles, which do not overlap, are on either side.
         return replace(tiles, images=replace(tiles.images, groups=None))
 
     there = (places != target) & ((places == source) | (source == "elsewhere"))
