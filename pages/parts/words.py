@@ -200,6 +200,7 @@ def left_out(why: str) -> str:
         "corrupt": _("pictures that cannot be read, left out"),
         "huge": _("pictures that are too large, left out"),
         "beside": _("pictures beside the parts of the data set, left out"),
+        "no_picture": _("masks without a picture, left out"),
     }
     return known.get(why) or _(why.replace("_", " "))
 
@@ -223,6 +224,8 @@ def reading(fact: str) -> str:
         "rows": _("rows"),
         "columns": _("columns"),
         "pictures": _("pictures"),
+        "size": _("size"),
+        "classes": _("classes"),
         "groups": _("groups"),
     }.get(fact) or _(fact)
 

@@ -41,6 +41,8 @@ MOST_PIXELS = 80_000_000
 """Of one picture; a little below the number from which Pillow itself warns."""
 THREADS = min(8, os.cpu_count() or 1)
 """Each may hold one unpacked picture of the largest size."""
+ORIENTATION, LYING = 274, 5
+"""Where a camera notes which way is up, and from which note on it lay on its side."""
 WHITES = (1023.0, 4095.0, 65535.0)
 """The largest values of cameras and scanners of 10, 12 and 16 bits."""
 
@@ -172,7 +174,7 @@ def resized(picture: Picture, size: int, fit: Fit) -> np.ndarray:
     return np.asarray(image.resize((size, size), Image.Resampling.BICUBIC))
 
 
-def _opened(picture: bytes) -> Image:
+def head_of(picture: bytes) -> Image:
     """Return a picture of which the head alone was read."""
     from PIL import Image
 
@@ -184,11 +186,28 @@ def _opened(picture: bytes) -> Image:
     return Image.open(BytesIO(picture), formats=FORMATS)
 
 
+def size_of(picture: Picture) -> tuple[int, int]:
+    """Return width and height of a picture, the right way up."""
+    if not isinstance(picture, bytes):
+        return picture.shape[1], picture.shape[0]
+    with head_of(picture) as opened:
+        width, height = opened.size
+        return (height, width) if opened.getexif().get(ORIENTATION, 1) >= LYING else (width, height)
+
+
+def in_full(picture: Picture) -> np.ndarray:
+    """Return all pixels of a picture as uint8 (height, width, 3), the right way up."""
+    from PIL import Image
+
+    image = _decoded(picture, max(size_of(picture))) if isinstance(picture, bytes) else Image.fromarray(picture)
+    return np.asarray(image.convert("RGB"))
+
+
 def _decoded(picture: bytes, size: int) -> Image:
     """Return what is in a file, or its first frame, in colour and the right way up, at least about twice this size."""
     from PIL import Image, ImageOps
 
-    with _opened(picture) as opened:
+    with head_of(picture) as opened:
         if opened.width * opened.height > MOST_PIXELS:
             raise Image.DecompressionBombError
         opened.draft(None, (2 * size, 2 * size))  # a JPEG of many pixels is decoded at a fraction of them
@@ -201,7 +220,7 @@ def _brightest(picture: bytes) -> float:
     A PNG that says how many bits of its samples count (sBIT) has them scaled to 16, as the standard wants it, or its
     values show that they are not.
     """
-    with _opened(picture) as opened:
+    with head_of(picture) as opened:
         if not opened.mode.startswith("I;16") or _said_white(opened):
             return 0.0
         return max(1.0, float(np.asarray(opened).max()))
@@ -220,7 +239,7 @@ def _in_grey(picture: bytes, white: float) -> np.ndarray:
     """Return grey of 16 bits as uint8, the right way up."""
     from PIL import ImageOps
 
-    with _opened(picture) as opened:
+    with head_of(picture) as opened:
         return _eight_bits(np.asarray(ImageOps.exif_transpose(opened), np.float32), white)
 
 
