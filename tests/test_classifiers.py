@@ -10,8 +10,8 @@ from sklearn.svm import LinearSVC
 from threadpoolctl import threadpool_limits
 
 from tlcore.classifiers import FEWEST, MOST_ROWS, NEVER, Classifier, _some_of_each, _turned, chosen, classify, strengths
-from tlcore.scenarios.base import Examples
-from tlcore.scenarios.splits import groups_of
+from tlcore.examples import Examples
+from tlcore.splits import groups_of
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from tlcore.methods.base import Predict
+    from tlcore.examples import Predict
 
 NEVER = -30.0
 SMALLEST = 1e-9  # of the largest weight: what counts less does not count
@@ -243,8 +243,8 @@ def chosen(
     1974; with weights, Sugiyama, Krauledat & Müller, Covariate shift adaptation by importance weighted cross
     validation, JMLR 2007.
     """
-    from tlcore.scenarios.base import Examples
-    from tlcore.scenarios.splits import stratified_parts
+    from tlcore.examples import Examples
+    from tlcore.splits import stratified_parts
 
     kind = CLASSIFIERS[name]
     rows, answers, weights, groups = _counting(rows, answers, weights, groups)

@@ -219,7 +219,7 @@ def test_smoothed_masks_are_refused_until_it_is_said_which_values_there_are(tmp_
     read = file.model_copy(update={"nearest": "#000000,#ff0000"}).read()
     assert (read.open(0) == marks(0, size=240)).mean() > 0.95
     assert "'0' is not allowed, as the masks have colours" in refused(file.model_copy(update={"nearest": "0,1"}))
-    with pytest.raises(ValueError, match="nearest: .red. is neither"):
+    with pytest.raises(ValueError, match=r"nearest: .red. is neither"):
         MaskFolder.model_validate({"path": "x", "nearest": "red,blue"})
 
 

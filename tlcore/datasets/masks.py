@@ -24,9 +24,8 @@ from tlcore.datasets.members import File, FilesTogether
 from tlcore.datasets.pairs import looks_paired, paired
 from tlcore.datasets.palette import written
 from tlcore.errors import SpecificationError
+from tlcore.examples import UNKNOWN
 
-UNKNOWN = -1
-"""The class of a pixel of which none is known."""
 NOT_KNOWN = "not known"
 """What those pixels are called."""
 MOST_CLASSES = 100

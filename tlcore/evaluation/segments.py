@@ -13,9 +13,8 @@ import numpy as np
 
 from tlcore.evaluation.metrics import Metric
 from tlcore.evaluation.pseudovalues import pseudo_values
+from tlcore.examples import UNKNOWN
 
-UNKNOWN = -1
-"""The class of a pixel of which none is known."""
 
 TOLERANCE = 0.0075
 """How far off a boundary may be, as a share of the picture's diagonal."""

@@ -21,7 +21,7 @@ class _Adaptive(Method):
 
     family = "feature"
     serves = ("transductive",)
-    tasks = ("classification",)
+    needs = frozenset({"classes", "rows"})
     trains_on = ("source",)
     on_features = True
     needs_unlabelled = True

@@ -6,7 +6,6 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from tlcore.classifiers import Classifier
 from tlcore.methods.base import Method, Seen, Solution
 
 
@@ -67,7 +66,7 @@ class SmallNetwork(FromScratch):
 
     name = "small_network"
     data_alone = False
-    tasks = ("classification",)
+    needs = frozenset({"small network"})
     reference = "Kim, EMNLP 2014"
     small = True
 
@@ -77,7 +76,7 @@ class _Classical(Method):
 
     family = "baseline"
     serves = ("inductive",)
-    tasks = ("classification",)
+    needs = frozenset({"classes", "rows"})
     on_raw = True
     takes_sparse = True
     classifier: ClassVar[str]
@@ -86,9 +85,9 @@ class _Classical(Method):
 
     def solve(self, seen: Seen) -> Solution:
         """Fit; an answer without an example is never given."""
-        fit = Classifier(self.classifier, seen.answers, seen.seed, folds=self.folds)
+        fit = seen.lend(self.classifier, folds=self.folds)
         predict = fit(seen.target.inputs, seen.target.answers, groups=seen.target.groups)
-        return Solution(predict, fit.note)
+        return Solution(predict, getattr(fit, "note", ""))
 
 
 class LogisticRegression(_Classical):
@@ -169,8 +168,6 @@ class BestFromScratch(Method):
         """Those candidates that do are left out where that is too much."""
         return False
 
-    def candidates(self, own: tuple[str, ...], usable: tuple[str, ...]) -> dict[str, Method]:
+    def candidates(self, own: dict[str, type[Method]], usable: dict[str, type[Method]]) -> dict[str, Method]:
         """The scenario's."""
-        from tlcore.methods import METHODS
-
-        return {name: METHODS[name]() for name in own}
+        return {name: method() for name, method in own.items()}

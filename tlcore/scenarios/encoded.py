@@ -11,9 +11,11 @@ import numpy as np
 from pydantic import Field
 
 from tlcore.errors import SpecificationError
-from tlcore.scenarios.base import Domains, Examples, Pace
-from tlcore.scenarios.classification import CHOOSE_FROM, FOLDS, Classification, split_target
-from tlcore.scenarios.splits import facts_of_groups, numbered
+from tlcore.examples import Domains, Examples
+from tlcore.scenarios.base import Pace, Scenario
+from tlcore.splits import facts_of_groups, numbered, split_target
+from tlcore.tasks.base import FOLDS
+from tlcore.tasks.classification import Classification
 
 if TYPE_CHECKING:
     from torch import nn
@@ -26,7 +28,7 @@ TOP = 2
 MOST_TESTED = 1000
 
 
-class Encoded(Classification):
+class Encoded(Scenario):
     """A scenario in which an input is the number of an example, looked up by whatever reads it.
 
     The network is an encoder, pretrained or not, a residual layer above it in which domains may be brought together,
@@ -34,16 +36,18 @@ class Encoded(Classification):
     computed once.
     """
 
-    headline = ("balanced_accuracy", "macro_f1")
-    baseline = "best_from_scratch"
-    candidates = ("logistic_regression", "small_network", "from_scratch")
+    task = Classification(
+        headline=("balanced_accuracy", "macro_f1"),
+        largest_budget=500,
+        baseline="best_from_scratch",
+        rivals=("logistic_regression", "small_network", "from_scratch"),
+        spared=50,  # an encoder that trained reads them anew after each trial
+        validate_from=10**9,  # a linear head, and a few epochs of small steps, do not overfit (docs/text.md)
+    )
     first_methods = ("source_only", "frozen", "fine_tune")
-    largest_budget = 500
-    validate_from = 10**9  # a linear head, and a few epochs of small steps, do not overfit (docs/text.md)
     forecasts = True
     explains = True
     pretrained = True
-    spared = 50  # an encoder that trained reads them anew after each trial
     epochs = 80
     max_steps = 800
     batch_size = 64
@@ -90,7 +94,6 @@ class Encoded(Classification):
 
     def _network(self, domains: Domains, pretrained: bool) -> Network:
         import torch
-        from torch import nn
 
         from tlcore.network import Network
 
@@ -99,11 +102,11 @@ class Encoded(Classification):
         with torch.no_grad():
             features = above(torch.zeros(1, features)).shape[1]
         rates = {id(parameter): rate for layer in encoder for parameter in layer.parameters()}
-        return Network([*encoder, above], nn.Linear(features, domains.answers), rates)
+        return Network([*encoder, above], self.task.head(features, domains), rates)
 
     def contenders(self, budget: int) -> tuple[str, ...]:
         """Leave the randomly started encoder out where others are ahead of it and it takes minutes."""
-        return self.candidates if budget >= self.encoder_from else self.candidates[:2]
+        return self.task.rivals if budget >= self.encoder_from else self.task.rivals[:2]
 
     def free_groups(self, groups: int) -> int:
         """Only what is above the encoder, unless ``whole``."""
@@ -134,8 +137,8 @@ class Encoded(Classification):
         if method.chooses:
             costs = [self.cost(METHODS[name](), budget, domains) for name in self.contenders(budget)]
             known = [cost for cost in costs if cost is not None]
-            tried = sum(known) * (FOLDS - 1) if budget >= CHOOSE_FROM else 0.0  # each time on what is left of a fold
-            return tried + max(known) if len(known) == len(costs) else None
+            folds = FOLDS - 1 if budget >= self.task.choose_from else 0  # each time on what is left of a fold
+            return sum(known) * folds + max(known) if len(known) == len(costs) else None
         examples = budget * domains.answers
         if method.small:
             return 1 + self.small_cost * examples

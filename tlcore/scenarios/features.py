@@ -13,9 +13,10 @@ from pydantic import Field
 from tlcore.datasets.features import Aligned, FeatureFile, FeatureTable, align
 from tlcore.datasets.own import read_both
 from tlcore.errors import SpecificationError
-from tlcore.scenarios.base import UNKNOWN, Domains, Examples
-from tlcore.scenarios.classification import LabelsFound, split_target
-from tlcore.scenarios.splits import facts_of_groups, numbered
+from tlcore.examples import UNKNOWN, Domains, Examples
+from tlcore.scenarios.labels import LabelsFound
+from tlcore.splits import facts_of_groups, numbered, split_target
+from tlcore.tasks.classification import Classification
 
 if TYPE_CHECKING:
     from tlcore.concerns import Concern, Plan
@@ -48,11 +49,13 @@ class OwnFeatures(LabelsFound):
     )
     credit = "Your own data; it stays on this machine."
     own = FeatureFile
-    largest_budget = 10_000
-    maps = False
-    baseline = "best_from_scratch"
-    candidates = ("logistic_regression", "linear_svm", "nearest_neighbours", "boosted_trees")
-    spared = 0  # all rows of the source are learned from, as in published protocols
+    task = Classification(
+        largest_budget=10_000,
+        baseline="best_from_scratch",
+        rivals=("logistic_regression", "linear_svm", "nearest_neighbours", "boosted_trees"),
+        maps=False,
+        spared=0,  # all rows of the source are learned from, as in published protocols
+    )
     first_methods = ("source_only", "coral")
     shown_facts = ("source_rows", "target_rows", "columns", "shared_classes")
     epochs = 60
@@ -120,7 +123,7 @@ class OwnFeatures(LabelsFound):
             nn.Sequential(nn.Linear(domains.test.inputs.shape[1], HIDDEN), nn.ReLU()),
             nn.Sequential(nn.Linear(HIDDEN, HIDDEN), nn.ReLU()),
         ]
-        return Network(body, nn.Linear(HIDDEN, domains.answers))
+        return Network(body, self.task.head(HIDDEN, domains))
 
     def raw(self, domains: Domains) -> Callable[[np.ndarray], Any]:
         """The rows themselves."""

@@ -13,9 +13,11 @@ from pydantic import BeforeValidator, Field, field_validator
 from tlcore.datasets.own import read_both
 from tlcore.datasets.texts import LabelledTexts, TextFile
 from tlcore.errors import SpecificationError, one_of
-from tlcore.scenarios.base import PRETRAINING, Domains, Examples, Pace
-from tlcore.scenarios.classification import SPLIT_SEED, LabelsFound
+from tlcore.examples import PRETRAINING, Domains, Examples
+from tlcore.scenarios.base import Pace
 from tlcore.scenarios.encoded import Encoded, bring_together
+from tlcore.scenarios.labels import LabelsFound
+from tlcore.splits import SPLIT_SEED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,9 +27,8 @@ if TYPE_CHECKING:
 
     from tlcore.backbones.text import Reading, Spans
     from tlcore.concerns import Concern, Plan
-    from tlcore.methods.base import Predict
+    from tlcore.examples import Explanation, Predict
     from tlcore.network import Network
-    from tlcore.results import Explanation
 
 SIGNS_OF_A_TOKEN = 4.2
 NO_TEXTS = LabelledTexts([], np.empty(0, str))
@@ -83,14 +84,12 @@ class Texts(Encoded):
 
     def small_network(self, domains: Domains) -> Network:
         """Return a convolutional network over words."""
-        from torch import nn
-
         from tlcore.backbones.text import Lookup, WordCNN
         from tlcore.network import Network
 
         body = WordCNN()
         lookup = Lookup(*_hashed(tuple(domains.input_names), self.length))
-        return Network([lookup, body], nn.Linear(body.features, domains.answers))
+        return Network([lookup, body], self.task.head(body.features, domains))
 
     def raw(self, domains: Domains) -> Callable[[np.ndarray], Any]:
         """Return TF-IDF of words and pairs of words; which there are, and how rare, the unlabelled pool says."""
@@ -115,7 +114,7 @@ class Texts(Encoded):
         from scipy.special import softmax
 
         from tlcore.attribution import by_gradients, by_leaving_out, words_of
-        from tlcore.results import Explanation
+        from tlcore.examples import Explanation
 
         number, truth = int(domains.test.inputs[row]), int(domains.test.answers[row])
         text = domains.input_names[number]

@@ -14,23 +14,25 @@ from pydantic import Field
 from tlcore.datasets.images import Fit, ImageFolder, LabelledImages
 from tlcore.datasets.own import read_both
 from tlcore.errors import SpecificationError
-from tlcore.scenarios.base import PRETRAINING, Domains, Examples, Pace
-from tlcore.scenarios.classification import Classification, LabelsFound, split_target
+from tlcore.examples import PRETRAINING, Domains, Examples
+from tlcore.scenarios.base import Pace, Scenario
 from tlcore.scenarios.encoded import Encoded, bring_together
+from tlcore.scenarios.labels import LabelsFound
+from tlcore.splits import split_target
+from tlcore.tasks.classification import Classification
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from tlcore.methods.base import Predict
+    from tlcore.examples import Explanation, Predict
     from tlcore.network import Network
-    from tlcore.results import Explanation
 
 RAW_SIZE = 32
 """Pixels of a side that a classical learner is given."""
 NO_PICTURES = LabelledImages.of([], np.empty(0, str), [])
 
 
-class Digits(Classification):
+class Digits(Scenario):
     """Handwritten digits: between MNIST's pen strokes and UCI's coarse 8×8 scans, and to other people's digits."""
 
     name = "digits"
@@ -46,7 +48,7 @@ class Digits(Classification):
     )
     pairs = (("mnist", "uci"), ("uci", "mnist"), ("mnist", "usps"), ("mnist", "svhn"))
     tested: ClassVar[dict[str, int]] = {"uci": 797, "mnist": 2000, "usps": 2000, "svhn": 2000}
-    largest_budget = 50
+    task = Classification(largest_budget=50)
     epochs = 80
     max_steps = 800
     batch_size = 64
@@ -106,7 +108,7 @@ class Images(Encoded):
 
     shown_facts = ("source_pictures", "target_pictures", "test_pictures", "classes", "shared_classes")
     pace_of_encoder = Pace(epochs=40, max_steps=600, batch_size=16)
-    candidates = ("small_network", "logistic_regression", "from_scratch")
+    task = replace(Encoded.task, rivals=("small_network", "logistic_regression", "from_scratch"))
     encoder_from = 200  # below it the small network is far ahead (docs/vision.md)
     small_cost = 0.15
     training_speed, reading_speed = 3.7e10, 3.9e10
@@ -186,14 +188,12 @@ class Images(Encoded):
 
     def small_network(self, domains: Domains) -> Network:
         """Return four convolutions that see the pictures small."""
-        from torch import nn
-
         from tlcore.backbones.image import SMALL, Pixels, SmallCNN
         from tlcore.network import Network
 
         size = min(SMALL, self.size)
         body = SmallCNN()
-        return Network([Pixels(*self._pixels(domains, size)), body], nn.Linear(body.features, domains.answers))
+        return Network([Pixels(*self._pixels(domains, size)), body], self.task.head(body.features, domains))
 
     def raw(self, domains: Domains) -> Callable[[np.ndarray], Any]:
         """Return the pixels of small pictures, in [0, 1]."""
@@ -224,7 +224,7 @@ class Images(Encoded):
         from scipy.special import softmax
 
         from tlcore.attribution import CELLS, by_covering, by_maps
-        from tlcore.results import Explanation
+        from tlcore.examples import Explanation
 
         assert domains.looked_up
         number, truth = int(domains.test.inputs[row]), int(domains.test.answers[row])
