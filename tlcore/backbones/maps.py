@@ -86,6 +86,7 @@ class PooledLast(nn.Module):
     def __init__(self, shapes: Sequence[Shape]) -> None:
         super().__init__()
         self.shapes = tuple(shapes)
+        self.features = self.shapes[-1][0]
 
     def forward(self, flat: Tensor) -> Tensor:
         """The features that stand for a picture as a whole."""

@@ -41,8 +41,8 @@ MOST_PIXELS = 80_000_000
 """Of one picture; a little below the number from which Pillow itself warns."""
 THREADS = min(8, os.cpu_count() or 1)
 """Each may hold one unpacked picture of the largest size."""
-ORIENTATION, LYING = 274, 5
-"""Where a camera notes which way is up, and from which note on it lay on its side."""
+ORIENTATION = 0x0112
+"""The number of a camera's note which way is up; from 5 on width and height change places."""
 WHITES = (1023.0, 4095.0, 65535.0)
 """The largest values of cameras and scanners of 10, 12 and 16 bits."""
 
@@ -174,6 +174,23 @@ def resized(picture: Picture, size: int, fit: Fit) -> np.ndarray:
     return np.asarray(image.resize((size, size), Image.Resampling.BICUBIC))
 
 
+def upright(picture: Picture) -> np.ndarray:
+    """Return a picture as uint8 (height, width, 3), at its own size."""
+    from PIL import Image
+
+    image = _decoded(picture) if isinstance(picture, bytes) else Image.fromarray(picture).convert("RGB")
+    return np.asarray(image)
+
+
+def size_of(picture: Picture) -> tuple[int, int]:
+    """Return width and height of a picture that stands the right way up, without decoding it."""
+    if not isinstance(picture, bytes):
+        return picture.shape[1], picture.shape[0]
+    with head_of(picture) as opened:
+        turned = opened.getexif().get(ORIENTATION, 1) >= 5
+        return (opened.height, opened.width) if turned else (opened.width, opened.height)
+
+
 def head_of(picture: bytes) -> Image:
     """Return a picture of which the head alone was read."""
     from PIL import Image
@@ -186,31 +203,15 @@ def head_of(picture: bytes) -> Image:
     return Image.open(BytesIO(picture), formats=FORMATS)
 
 
-def size_of(picture: Picture) -> tuple[int, int]:
-    """Return width and height of a picture, the right way up."""
-    if not isinstance(picture, bytes):
-        return picture.shape[1], picture.shape[0]
-    with head_of(picture) as opened:
-        width, height = opened.size
-        return (height, width) if opened.getexif().get(ORIENTATION, 1) >= LYING else (width, height)
-
-
-def in_full(picture: Picture) -> np.ndarray:
-    """Return all pixels of a picture as uint8 (height, width, 3), the right way up."""
-    from PIL import Image
-
-    image = _decoded(picture, max(size_of(picture))) if isinstance(picture, bytes) else Image.fromarray(picture)
-    return np.asarray(image.convert("RGB"))
-
-
-def _decoded(picture: bytes, size: int) -> Image:
+def _decoded(picture: bytes, size: int | None = None) -> Image:
     """Return what is in a file, or its first frame, in colour and the right way up, at least about twice this size."""
     from PIL import Image, ImageOps
 
     with head_of(picture) as opened:
         if opened.width * opened.height > MOST_PIXELS:
             raise Image.DecompressionBombError
-        opened.draft(None, (2 * size, 2 * size))  # a JPEG of many pixels is decoded at a fraction of them
+        if size:
+            opened.draft(None, (2 * size, 2 * size))  # a JPEG of many pixels is decoded at a fraction of them
         return _in_colour(ImageOps.exif_transpose(opened), opened.format, _said_white(opened))
 
 

@@ -18,7 +18,7 @@ from pydantic import Field, field_validator
 from tlcore.artefacts import kept_array
 from tlcore.datasets import palette
 from tlcore.datasets.folders import groups_of, proposed_group
-from tlcore.datasets.images import ENDINGS, THREADS, Fit, LabelledImages, head_of, in_full, readable, size_of, usable
+from tlcore.datasets.images import ENDINGS, THREADS, Fit, LabelledImages, head_of, readable, size_of, upright, usable
 from tlcore.datasets.look import ClassLook, Look
 from tlcore.datasets.members import File, FilesTogether
 from tlcore.datasets.pairs import looks_paired, paired
@@ -86,7 +86,7 @@ class MaskedImages:
         boxes = [
             (number, box) for number in range(len(self)) for box in _boxes(self.open(number).shape, side)
         ]  # fmt: skip
-        at_hand = lru_cache(maxsize=2)(lambda number: in_full(whole.open(number)))  # tile by tile of one picture
+        at_hand = lru_cache(maxsize=2)(lambda number: upright(whole.open(number)))  # tile by tile of one picture
 
         def cut(pixels: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
             top, bottom, left, right = box
