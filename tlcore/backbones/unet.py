@@ -13,52 +13,76 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
 
+from tlcore.backbones.image import AT_ONCE
 from tlcore.backbones.maps import PooledLast, Shape, in_groups, packed, pyramid, unpacked
 
 STRIDES = (2, 4, 8, 16, 32)
 """Pixels from one place to the next of the maps that the decoder is given."""
-WIDTHS = (64, 48, 32, 16)
+WIDTHS = (64, 48, 32, 16, 8)
 """Channels of the decoder, deepest first."""
+
+
+class Beside(nn.Module):
+    """A stage of an encoder that passes the picture itself on, in front of the maps: (n, P) has it first.
+
+    Parameters
+    ----------
+    stage : nn.Module
+        From pixels (n, 3, S, S) as uint8, or from packed maps, to packed maps.
+    size : int
+        S.
+    first : bool
+        Whether its input is the pixels.
+    """
+
+    costly = True
+    at_once = AT_ONCE
+
+    def __init__(self, stage: nn.Module, size: int, first: bool) -> None:
+        super().__init__()
+        self.stage, self.size, self.first = stage, size, first
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """From (n, P) to (n, P'), or from pixels."""
+        if self.first:
+            return torch.cat([packed([inputs.float() / 255 - 0.5]), self.stage(inputs)], dim=1)
+        here = 3 * self.size**2
+        return torch.cat([inputs[:, :here], self.stage(inputs[:, here:])], dim=1)
 
 
 class Decoder(nn.Module):
     """From packed maps (n, P) to outputs (n, K, S, S).
 
-    Each block doubles the map's sides, puts the encoder's map of that size beside it, and convolves twice; at stride 2
-    a convolution answers, and its answers are interpolated: a block at full size would cost as much as all others. Its
-    normalisation is of groups of channels, so that an answer does not depend on what else is in the batch, such as
-    pictures of another domain.
+    Each block doubles the map's sides, puts the encoder's map of that size beside it, and convolves twice; beside the
+    last lies the picture itself. Its normalisation is of groups of channels, so that an answer does not depend on what
+    else is in the batch, such as pictures of another domain.
 
     Parameters
     ----------
     shapes : sequence of Shape
-        Of the maps, finest first.
+        Of the maps, finest first; the first is the picture.
     classes : int
         K.
-    size : int
-        S, height and width of the pictures.
     widths : sequence of int
         Channels of each block, deepest first; one fewer than maps.
     """
 
-    def __init__(self, shapes: Sequence[Shape], classes: int, size: int, widths: Sequence[int] = WIDTHS) -> None:
+    def __init__(self, shapes: Sequence[Shape], classes: int, widths: Sequence[int] = WIDTHS) -> None:
         super().__init__()
         from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoder
 
-        self.shapes, self.size = tuple(shapes), size
-        # The first is a map at stride 1, which only says how large the last block's would be.
-        channels = [0, *(shape[0] for shape in shapes)]
-        self.decoder = in_groups(UnetDecoder(channels, widths, n_blocks=len(widths)))
+        self.shapes = tuple(shapes)
+        # Theirs passes over a map at stride 1, and so over ours: it is given twice.
+        self.decoder = in_groups(UnetDecoder([0, *(shape[0] for shape in shapes)], widths, n_blocks=len(widths)))
         self.answer = nn.Conv2d(widths[-1], classes, 3, padding=1)
         self.to(memory_format=torch.channels_last)
 
     def forward(self, flat: Tensor) -> Tensor:
         """Unpack, decode, answer."""
         maps = unpacked(flat, self.shapes)
-        answers = self.answer(self.decoder([maps[0], *maps]))
-        return interpolate(answers, size=(self.size, self.size), mode="bilinear", align_corners=False)
+        answers: Tensor = self.answer(self.decoder([maps[0], *maps]))
+        return answers
 
 
 class Adapter(nn.Module):
@@ -107,5 +131,6 @@ def unet(
         As `tlcore.backbones.maps.pyramid`.
     """
     encoder = pyramid(name, pretrained, size, STRIDES, weights, weights_sha256)
-    body = [*encoder.stages, Adapter(encoder.shapes, width)]
-    return body, Decoder(encoder.shapes, classes, size), PooledLast(encoder.shapes)
+    stages = [Beside(stage, size, first=not place) for place, stage in enumerate(encoder.stages)]
+    shapes = ((3, size, size), *encoder.shapes)
+    return [*stages, Adapter(shapes, width)], Decoder(shapes, classes), PooledLast(shapes)

@@ -15,7 +15,6 @@ from tlcore.evaluation.metrics import Metric
 from tlcore.evaluation.pseudovalues import pseudo_values
 from tlcore.examples import UNKNOWN
 
-
 TOLERANCE = 0.0075
 """How far off a boundary may be, as a share of the picture's diagonal."""
 

@@ -7,6 +7,7 @@ from tlcore.errors import SpecificationError, first_line, one_of
 from tlcore.scenarios.base import Scenario
 from tlcore.scenarios.features import OwnFeatures
 from tlcore.scenarios.recommendation import Films, Ratings
+from tlcore.scenarios.segmentation import Nuclei, OwnMasks
 from tlcore.scenarios.text import OwnTexts, Sentiment, Topics
 from tlcore.scenarios.vision import Digits, Inspection, OwnImages, Pictures
 
@@ -26,11 +27,24 @@ def register(scenario: type[Scenario]) -> type[Scenario]:
     return scenario
 
 
-for _scenario in (Digits, Inspection, Pictures, Sentiment, Topics, Films, OwnImages, OwnTexts, Ratings, OwnFeatures):
+for _scenario in (
+    Digits,
+    Inspection,
+    Pictures,
+    Sentiment,
+    Topics,
+    Films,
+    Nuclei,
+    OwnImages,
+    OwnMasks,
+    OwnTexts,
+    Ratings,
+    OwnFeatures,
+):
     register(_scenario)
 
 FILES: dict[str, type[OwnFile]] = {
-    scenario.name: scenario.own for scenario in (OwnImages, Ratings, OwnTexts, OwnFeatures) if scenario.own
+    scenario.name: scenario.own for scenario in (OwnMasks, OwnImages, Ratings, OwnTexts, OwnFeatures) if scenario.own
 }
 """What a file of one's own may be, by the name of the scenario that takes it; the last reads what no other fits."""
 
