@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from tlcore.backbones.image import AT_ONCE
-from tlcore.backbones.maps import PooledLast, Shape, in_groups, packed, pyramid, unpacked
+from tlcore.backbones.maps import PooledLast, Pyramid, Shape, in_groups, packed, unpacked
 
 STRIDES = (2, 4, 8, 16, 32)
 """Pixels from one place to the next of the maps that the decoder is given."""
@@ -105,32 +105,20 @@ class Adapter(nn.Module):
         return packed([*others, deepest + self.up(self.down(deepest).relu())])
 
 
-def unet(
-    name: str,
-    pretrained: bool,
-    size: int,
-    classes: int,
-    width: int,
-    weights: str = "",
-    weights_sha256: str = "",
-) -> tuple[list[nn.Module], Decoder, PooledLast]:
+def unet(encoder: Pyramid, size: int, classes: int, width: int) -> tuple[list[nn.Module], Decoder, PooledLast]:
     """Return the body of a U-Net in groups, its head, and what makes features (n, F) of the body's output.
 
     Parameters
     ----------
-    name, pretrained, size, weights, weights_sha256
-        The encoder, as of `tlcore.backbones.image.body`.
+    encoder : Pyramid
+        Stages that give maps at `STRIDES`.
+    size : int
+        S, height and width of the pictures.
     classes : int
         K.
     width : int
         Of the adapter.
-
-    Raises
-    ------
-    SpecificationError
-        As `tlcore.backbones.maps.pyramid`.
     """
-    encoder = pyramid(name, pretrained, size, STRIDES, weights, weights_sha256)
     stages = [Beside(stage, size, first=not place) for place, stage in enumerate(encoder.stages)]
     shapes = ((3, size, size), *encoder.shapes)
     return [*stages, Adapter(shapes, width)], Decoder(shapes, classes), PooledLast(shapes)

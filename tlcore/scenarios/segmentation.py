@@ -22,6 +22,7 @@ from tlcore.splits import facts_of_groups, numbered, split_target
 from tlcore.tasks.segmentation import Segmentation
 
 if TYPE_CHECKING:
+    from tlcore.backbones.maps import Pyramid
     from tlcore.methods.base import Method
     from tlcore.network import Network
 
@@ -70,24 +71,26 @@ class Segmented(NamedNetwork):
         """Return the U-Net with a pretrained encoder."""
         return self._network(domains, pretrained=True)
 
-    def check_network(self) -> None:
-        """Build the encoder once, so that it says what it does not take."""
+    def encoder(self, pretrained: bool) -> Pyramid:
+        """Return the stages of the encoder."""
         from tlcore.backbones.maps import pyramid
         from tlcore.backbones.unet import STRIDES
 
-        pyramid(self.backbone, False, self.size, STRIDES)
+        return pyramid(self.backbone, pretrained, self.size, STRIDES, self.weights, self.weights_sha256)
+
+    def check_network(self) -> None:
+        """Build the encoder once, so that it says what it does not take."""
+        self.encoder(pretrained=False)
 
     def _network(self, domains: Domains, pretrained: bool) -> Network:
         from tlcore.backbones.image import RATE, Pixels
         from tlcore.backbones.unet import unet
         from tlcore.network import Network
 
-        body, head, pool = unet(
-            self.backbone, pretrained, self.size, domains.answers, self.width, self.weights, self.weights_sha256
-        )
-        *encoder, _ = body
+        encoder = self.encoder(pretrained)
+        body, head, pool = unet(encoder, self.size, domains.answers, self.width)
         rate = RATE if pretrained else 1.0
-        rates = {id(parameter): rate for stage in encoder for parameter in stage.parameters()}
+        rates = {id(parameter): rate for stage in encoder.stages for parameter in stage.parameters()}
         return Network([Pixels(*pixels_of(domains, self.size, self.fit)), *body], head, rates, pool)
 
     def raw(self, domains: Domains) -> Callable[[np.ndarray], Any]:
@@ -155,8 +158,8 @@ class OwnMasks(LabelsFound, Segmented):
     title = "Your own pictures with masks"
     summary = (
         "Bring pictures and masks that say of each pixel what it is, as a .zip or a folder here with the folders "
-        "images and masks. A network that has seen a million photographs can be the source by itself, or bring pictures "
-        "with masks of another domain, too."
+        "images and masks. A network that has seen a million photographs can be the source by itself, or bring "
+        "pictures with masks of another domain, too."
     )
     credit = "Your own data; it stays on this machine."
     own = MaskFolder
