@@ -128,6 +128,10 @@ class Experiment(BaseModel):
         known = type(SCENARIOS[name]).model_fields
         beside = {key: fields[key] for key in fields if key in known}
         rest = {key: value for key, value in fields.items() if key not in known}
+        if SCENARIOS[name].own:
+            said = {**rest.get("options", {}), **beside}
+            found = SCENARIOS[name].proposed(rest.get("target"))
+            beside |= {key: value for key, value in found.items() if key not in said}
         if "methods" not in rest:
             where = SCENARIOS[name].configure({**rest.get("options", {}), **beside})
             rest["methods"] = first_methods(where, rest.get("setting", cls.model_fields["setting"].default))

@@ -98,6 +98,9 @@ def group(name: str) -> str:
         "few elsewhere": _("people with few choices elsewhere"),
         "some elsewhere": _("people with some choices elsewhere"),
         "many elsewhere": _("people with many choices elsewhere"),
+        "low answers": _("examples with low numbers"),
+        "middle answers": _("examples with numbers in the middle"),
+        "high answers": _("examples with high numbers"),
     }
     if name in known:
         return known[name]

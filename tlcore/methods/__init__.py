@@ -14,6 +14,7 @@ from tlcore.methods.baselines import (
     NearestNeighbours,
     PixelForest,
     Pooled,
+    RidgeRegression,
     SmallNetwork,
     SourceOnly,
 )
@@ -39,6 +40,7 @@ from tlcore.methods.parameters import (
     LoRA,
     ULMFiT,
 )
+from tlcore.methods.quantities import DomainInvariantPLS, TrAdaBoostR2
 from tlcore.methods.recommenders import ALS, BPR, CMF, EASE, EMCDR, ItemKNN, JointEASE, Popularity
 from tlcore.methods.registry import METHODS, register
 from tlcore.methods.self_training import SHOT, PseudoLabel, Tent
@@ -49,6 +51,7 @@ for _method in (
     FromScratch,
     SmallNetwork,
     LogisticRegression,
+    RidgeRegression,
     LinearSVM,
     NearestNeighbours,
     BoostedTrees,
@@ -85,6 +88,7 @@ for _method in (
     MEDA,
     EasyTL,
     JDOT,
+    DomainInvariantPLS,
     MMD,
     JMMD,
     DeepCORAL,
@@ -100,6 +104,7 @@ for _method in (
     DensitySelection,
     NearestNeighbourSelection,
     TrAdaBoost,
+    TrAdaBoostR2,
     IWAN,
     PseudoLabel,
     SHOT,

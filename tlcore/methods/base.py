@@ -82,6 +82,14 @@ class Seen:
     classify: Classify
     lend: Callable[..., Classify] = _no_learner
 
+    @property
+    def wanted(self) -> np.ndarray:
+        """What f should say of each source row, (n, K): 1 for its class and 0 for others, or its number, (n, 1)."""
+        import numpy as np
+
+        answers = self.source.answers
+        return answers[:, None] if answers.dtype.kind == "f" else np.eye(self.answers)[answers]
+
     @classmethod
     def labelled(cls, source: Examples | None, target: Examples, answers: int, seed: int) -> Self:
         """Return what a solver sees that needs labelled examples and nothing else."""

@@ -6,6 +6,7 @@ from tlcore.datasets.own import OwnFile
 from tlcore.errors import SpecificationError, first_line, one_of
 from tlcore.scenarios.base import Scenario
 from tlcore.scenarios.features import OwnFeatures
+from tlcore.scenarios.patients import Diabetes
 from tlcore.scenarios.recommendation import Films, Ratings
 from tlcore.scenarios.segmentation import Nuclei, OwnMasks
 from tlcore.scenarios.text import OwnTexts, Sentiment, Topics
@@ -34,6 +35,7 @@ for _scenario in (
     Sentiment,
     Topics,
     Films,
+    Diabetes,
     Nuclei,
     OwnImages,
     OwnMasks,

@@ -99,6 +99,10 @@ class Scenario(BaseModel, ABC):
         """
         return 1.0
 
+    def proposed(self, target: Any) -> dict[str, Any]:
+        """Return options that a target of one's own proposes where a person left them open."""
+        return {}
+
     def settled(self, domains: Domains) -> Self:
         """Return the same scenario with what the data decide about it, so that a run can be shown without them."""
         return self

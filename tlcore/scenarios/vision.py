@@ -15,8 +15,8 @@ from tlcore.datasets.images import Fit, ImageFolder, LabelledImages
 from tlcore.datasets.own import read_both
 from tlcore.examples import PRETRAINING, Domains, Examples
 from tlcore.scenarios.base import Pace, Scenario
-from tlcore.scenarios.encoded import Encoded, bring_together
-from tlcore.scenarios.labels import LabelsFound
+from tlcore.scenarios.encoded import NUMBERS, Encoded, bring_together
+from tlcore.scenarios.labels import Answers, LabelsFound, OwnLabels
 from tlcore.scenarios.named import NamedNetwork, pixels_of
 from tlcore.splits import split_target
 from tlcore.tasks.classification import Classification
@@ -238,7 +238,7 @@ class Pictures(LabelsFound, Images):
         return _together(source, target)
 
 
-class OwnImages(LabelsFound, Images):
+class OwnImages(OwnLabels, Images):  # type: ignore[misc]
     """Pictures of your own in class folders: of the target, and if you have them of a source."""
 
     name = "images"
@@ -249,10 +249,14 @@ class OwnImages(LabelsFound, Images):
     )
     credit = "Your own data; it stays on this machine."
     own = ImageFolder
+    tasks = {
+        "classes": Images.task,
+        "numbers": replace(NUMBERS, rivals=("small_network", "ridge_regression", "from_scratch")),
+    }
 
     def domains(self, source: ImageFolder | None, target: ImageFolder) -> Domains:
         """Pictures that are in both are taken out of the source, double ones out of each."""
-        return _own(source and source.model_dump_json(), target.model_dump_json())
+        return _own(source and source.model_dump_json(), target.model_dump_json(), self.kind)
 
 
 @lru_cache(maxsize=4)
@@ -261,9 +265,10 @@ def _together(source: str, target: str, classes: tuple[str, ...] = ()) -> Domain
 
 
 @lru_cache(maxsize=2)
-def _own(source: str | None, target: str) -> Domains:
+def _own(source: str | None, target: str, kind: Answers) -> Domains:
     file = ImageFolder.model_validate_json(source) if source else None
-    return pictures_together(*read_both(file, ImageFolder.model_validate_json(target), NO_PICTURES))
+    there, here = read_both(file, ImageFolder.model_validate_json(target), NO_PICTURES)
+    return pictures_together(there, here, kind=kind)
 
 
 @lru_cache(maxsize=4)
@@ -283,8 +288,10 @@ def _pictures(domain: str) -> LabelledImages:
     return LabelledImages.of(names, np.array(dataset.classes)[arrays["answers"]], inputs)
 
 
-def pictures_together(source: LabelledImages, target: LabelledImages, classes: tuple[str, ...] = ()) -> Domains:
+def pictures_together(
+    source: LabelledImages, target: LabelledImages, classes: tuple[str, ...] = (), kind: Answers = "classes"
+) -> Domains:
     """Bring two domains of pictures together (`bring_together`); those of the same bytes are alike."""
-    domains, there, here = bring_together(source, target, classes, "pictures")
+    domains, there, here = bring_together(source, target, classes, "pictures", kind)
     pictures = LabelledImages.joined(source[there], target[here])
     return replace(domains, looked_up=pictures, input_names=tuple(pictures.names))

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 FOLDS = 3
 """Parts of what a budget bought, of which each is left out once to choose by."""
+MOST_GROUPS = 30
+FEWEST_MEMBERS = 10
+"""Groups that are judged by themselves: the largest, each with so many test examples."""
 TaskLoss = Callable[["Tensor", "Tensor"], "Tensor"]
 
 
@@ -169,6 +172,10 @@ class Task(ABC):
         """Return how many test examples count for a metric, to say which gaps will show; None: nobody knows."""
         return None
 
+    def in_words(self, examples: dict[str, np.ndarray], names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return the true and the predicted answer of each test example (n,) as a person reads them; None: neither."""
+        return None
+
     def groups(self, examples: dict[str, np.ndarray], names: tuple[str, ...]) -> dict[str, np.ndarray]:
         """Return groups of test examples worth a look of their own, by name, as masks over those that are scored.
 
@@ -180,3 +187,10 @@ class Task(ABC):
     def group_metric(self, metric: str) -> str:
         """Return the metric by which a group is judged where a run is judged by this one."""
         return metric
+
+
+def large_enough(groups: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return those of some groups of test examples, masks by name, that are judged by themselves."""
+    sizes = {name: int(members.sum()) for name, members in groups.items()}
+    largest = sorted(groups, key=lambda name: -sizes[name])[:MOST_GROUPS]
+    return {name: groups[name] for name in groups if name in largest and sizes[name] >= FEWEST_MEMBERS}

@@ -11,16 +11,13 @@ import numpy as np
 from tlcore.evaluation.metrics import CLASSIFICATION, DECOMPOSABLE, classification_metrics, example_scores
 from tlcore.examples import UNKNOWN, Domains, Examples, Predict
 from tlcore.splits import groups_aside, stratified_parts
-from tlcore.tasks.base import FOLDS, Task, TaskLoss
+from tlcore.tasks.base import FOLDS, Task, TaskLoss, large_enough
 
 if TYPE_CHECKING:
     from tlcore.concerns import Concern, Plan
     from tlcore.methods.base import Classify
 
 VALIDATION_SHARE = 0.2
-MOST_GROUPS = 30
-FEWEST_MEMBERS = 10
-"""Groups that are judged by themselves: the largest, each with so many test examples."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,6 +149,11 @@ class Classification(Task):
         scores = {name: score.astype(np.float32) for name, score in example_scores(probabilities, answers).items()}
         return classification_metrics(probabilities, answers), examples | scores
 
+    def in_words(self, examples: dict[str, np.ndarray], names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray] | None:
+        """The names of the classes; "" where the truth is not known."""
+        called = np.array([*names, ""])
+        return (called[examples["truth"]], called[examples["predicted"]]) if names else None  # unknown is -1, the last
+
     def groups(self, examples: dict[str, np.ndarray], names: tuple[str, ...]) -> dict[str, np.ndarray]:
         """Return the test examples of each label, and of each group (a patient, a machine) that has enough."""
         known = examples["truth"] >= 0
@@ -161,9 +163,7 @@ class Classification(Task):
         if "group" in examples:
             of = examples["group"][known]
             found |= {f"group {name}": of == name for name in np.unique(of)}
-        sizes = {name: int(members.sum()) for name, members in found.items()}
-        largest = sorted(found, key=lambda name: -sizes[name])[:MOST_GROUPS]
-        return {name: found[name] for name in found if name in largest and sizes[name] >= FEWEST_MEMBERS}
+        return large_enough(found)
 
     def group_metric(self, metric: str) -> str:
         """Accuracy, which among the examples of one label is its recall; of the log loss itself."""
