@@ -105,7 +105,9 @@ def group(name: str) -> str:
     if name in known:
         return known[name]
     kind, of = name.split(" ", 1)
-    return {"label": _("label {name}"), "group": _("group {name}")}[kind].format(name=of)
+    return {"label": _("label {name}"), "group": _("group {name}"), "with": _("pictures with {name}")}[kind].format(
+        name=of
+    )
 
 
 def pair(scenario: Scenario, source: str, target: str) -> str:
@@ -209,6 +211,7 @@ def left_out(why: str) -> str:
         "huge": _("pictures that are too large, left out"),
         "beside": _("pictures beside the parts of the data set, left out"),
         "no_picture": _("masks without a picture, left out"),
+        "not_known": _("pictures without a pixel whose class is known, left out"),
     }
     return known.get(why) or _(why.replace("_", " "))
 

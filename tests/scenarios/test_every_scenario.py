@@ -59,7 +59,9 @@ def test_the_network_answers_for_every_answer_there_is(name, source, target):
 def perfect_outputs(scenario, domains) -> np.ndarray:
     """Outputs (n, ...) that say exactly what is true of the test examples."""
     answers = domains.test.answers
-    return answers[:, None] if answers.dtype.kind == "f" else 50.0 * np.eye(domains.answers)[answers]
+    return (
+        answers[:, None] if answers.dtype.kind == "f" else 50.0 * np.moveaxis(np.eye(domains.answers)[answers], -1, 1)
+    )
 
 
 @EVERY_PAIR
@@ -90,7 +92,7 @@ def test_a_budget_is_nested_and_a_seeds_own(name, source, target):
 
     def spent(budget, seed):
         parts = scenario.task.spend(pool, budget, seed)
-        return {(x.tobytes(), y) for part in parts for x, y in zip(part.inputs, part.answers, strict=True)}
+        return {(x.tobytes(), y.tobytes()) for part in parts for x, y in zip(part.inputs, part.answers, strict=True)}
 
     assert not spent(0, 0)
     assert spent(1, 0) < spent(5, 0) < spent(most, 0)

@@ -48,6 +48,7 @@ class Segmented(NamedNetwork):
     epochs = 100
     max_steps = 200
     batch_size = 8
+    longer = 2
     width: ClassVar[int] = 32
 
     fit: Fit = Field("squash", description="squash: all of a picture, not its shape. crop: its shape, the middle.")

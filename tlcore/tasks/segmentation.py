@@ -80,8 +80,8 @@ class Segmentation(Task):
     ) -> tuple[dict[str, float], dict[str, np.ndarray]]:
         """Return the metrics of the likeliest classes, each picture's scores, and small what was drawn.
 
-        Besides the scores: ``drawn`` (n, 64, 64), the class of every so many-th pixel, and ``within`` (n, K), which
-        classes are in the truth.
+        Besides the scores: ``drawn`` (n, 64, 64), the class of every so many-th pixel; ``within`` (n, K), which classes
+        are in the truth; ``confusion`` (n, K, K), how many pixels of each class were said to be of each.
         """
         test, classes = domains.test, domains.answers
         if not len(test):
@@ -95,7 +95,12 @@ class Segmentation(Task):
             drawn.append(smaller(predicted.astype(np.int8)))
         together, outlines = np.concatenate(counts), np.concatenate(boundary)
         scores = {name: one.astype(np.float32) for name, one in example_scores(together, outlines).items()}
-        examples = {**scores, "drawn": np.concatenate(drawn), "within": _within(test.answers, classes)}
+        examples = {
+            **scores,
+            "drawn": np.concatenate(drawn),
+            "within": _within(test.answers, classes),
+            "confusion": together.astype(np.int32),
+        }
         if test.groups is not None and domains.group_names:
             examples["group"] = np.array(domains.group_names)[test.groups]
         return segmentation_metrics(together, outlines), examples
