@@ -105,7 +105,9 @@ def group(name: str) -> str:
     if name in known:
         return known[name]
     kind, of = name.split(" ", 1)
-    return {"label": _("label {name}"), "group": _("group {name}")}[kind].format(name=of)
+    return {"label": _("label {name}"), "group": _("group {name}"), "with": _("pictures with {name}")}[kind].format(
+        name=of
+    )
 
 
 def pair(scenario: Scenario, source: str, target: str) -> str:
@@ -208,6 +210,8 @@ def left_out(why: str) -> str:
         "corrupt": _("pictures that cannot be read, left out"),
         "huge": _("pictures that are too large, left out"),
         "beside": _("pictures beside the parts of the data set, left out"),
+        "no_picture": _("masks without a picture, left out"),
+        "not_known": _("pictures without a pixel whose class is known, left out"),
     }
     return known.get(why) or _(why.replace("_", " "))
 
@@ -231,6 +235,8 @@ def reading(fact: str) -> str:
         "rows": _("rows"),
         "columns": _("columns"),
         "pictures": _("pictures"),
+        "size": _("size"),
+        "classes": _("classes"),
         "groups": _("groups"),
     }.get(fact) or _(fact)
 

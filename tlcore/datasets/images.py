@@ -186,12 +186,12 @@ def size_of(picture: Picture) -> tuple[int, int]:
     """Return width and height of a picture that stands the right way up, without decoding it."""
     if not isinstance(picture, bytes):
         return picture.shape[1], picture.shape[0]
-    with _opened(picture) as opened:
+    with head_of(picture) as opened:
         turned = opened.getexif().get(ORIENTATION, 1) >= 5
         return (opened.height, opened.width) if turned else (opened.width, opened.height)
 
 
-def _opened(picture: bytes) -> Image:
+def head_of(picture: bytes) -> Image:
     """Return a picture of which the head alone was read."""
     from PIL import Image
 
@@ -207,7 +207,7 @@ def _decoded(picture: bytes, size: int | None = None) -> Image:
     """Return what is in a file, or its first frame, in colour and the right way up, at least about twice this size."""
     from PIL import Image, ImageOps
 
-    with _opened(picture) as opened:
+    with head_of(picture) as opened:
         if opened.width * opened.height > MOST_PIXELS:
             raise Image.DecompressionBombError
         if size:
@@ -221,7 +221,7 @@ def _brightest(picture: bytes) -> float:
     A PNG that says how many bits of its samples count (sBIT) has them scaled to 16, as the standard wants it, or its
     values show that they are not.
     """
-    with _opened(picture) as opened:
+    with head_of(picture) as opened:
         if not opened.mode.startswith("I;16") or _said_white(opened):
             return 0.0
         return max(1.0, float(np.asarray(opened).max()))
@@ -240,7 +240,7 @@ def _in_grey(picture: bytes, white: float) -> np.ndarray:
     """Return grey of 16 bits as uint8, the right way up."""
     from PIL import ImageOps
 
-    with _opened(picture) as opened:
+    with head_of(picture) as opened:
         return _eight_bits(np.asarray(ImageOps.exif_transpose(opened), np.float32), white)
 
 
