@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
-from io import BytesIO
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tlcore.evaluation.boxes import NO_BOX, overlaps
+from tlcore.report.pictures import address
+from tlcore.scenarios.detection import Found
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from tlcore.datasets.images import LabelledImages
-    from tlcore.results import Results
+    from tlcore.examples import Domains
+    from tlcore.results import Results, TrialRecord
 
 SIDE = 320
 """Pixels of a side of a picture under boxes."""
@@ -36,14 +37,10 @@ def found(results: Results, method: str, budget: int, seed: int) -> pd.DataFrame
     """
     import pandas as pd
 
-    examples = {
-        record.trial.method.label: record.result.examples
-        for record in results.records
-        if record.result and (record.trial.budget, record.trial.seed) == (budget, seed)
-    }
-    if not {method, results.experiment.baseline} <= examples.keys():
+    pair = [record.result for record in pair_of(results, method, budget, seed) if record.result]
+    if len(pair) < 2:
         return pd.DataFrame(columns=COLUMNS)
-    without, with_it = examples[results.experiment.baseline], examples[method]
+    without, with_it = (result.examples for result in pair)
     domains = results.experiment.domains()
     answers = domains.test.answers
     mistakes = [one["missed"].astype(int) + one["false_alarms"] for one in (without, with_it)]
@@ -60,6 +57,33 @@ def found(results: Results, method: str, budget: int, seed: int) -> pd.DataFrame
         },
         columns=COLUMNS,
     )
+
+
+def by_class(results: Results, budget: int) -> pd.DataFrame:
+    """Return the mean AP@50 of each class over seeds: one row a method, one column a class."""
+    done = results.trials[(results.trials["status"] == "done") & (results.trials["budget"] == budget)]
+    classes = results.experiment.where.classes
+    columns = {f"ap50_{kind}": name for kind, name in enumerate(classes) if f"ap50_{kind}" in done}
+    return done.groupby("method", sort=False)[[*columns]].mean().rename(columns=columns)
+
+
+def over(results: Results, domains: Domains, record: TrialRecord, row: int) -> str:
+    """Return a test picture under what is on it and what a trial said, as an address that holds it."""
+    where = results.experiment.where
+    assert isinstance(where, Found)
+    assert record.result
+    said, number = record.result.examples["said"][row], int(domains.test.inputs[row])
+    return marked(domains.looked_up, number, domains.test.answers[row], said, where.side)
+
+
+def pair_of(results: Results, method: str, budget: int, seed: int) -> list[TrialRecord]:
+    """Return the trials of the baseline and of a method, those that are done."""
+    done = {
+        record.trial.method.label: record
+        for record in results.records
+        if record.result and (record.trial.budget, record.trial.seed) == (budget, seed)
+    }
+    return [done[name] for name in (results.experiment.baseline, method) if name in done]
 
 
 def marked(images: LabelledImages, number: int, truth: np.ndarray, said: np.ndarray, size: int) -> str:
@@ -87,9 +111,7 @@ def marked(images: LabelledImages, number: int, truth: np.ndarray, said: np.ndar
     draw = ImageDraw.Draw(picture)
     for box, colour, broken in told_apart(truth.astype(float), said.astype(float)):
         _outline(draw, (box * SIDE / size).clip(0, SIDE - 1), colour, broken)
-    file = BytesIO()
-    picture.save(file, "PNG")
-    return "data:image/png;base64," + b64encode(file.getvalue()).decode()
+    return address(np.asarray(picture))
 
 
 def told_apart(truth: np.ndarray, said: np.ndarray) -> list[tuple[np.ndarray, tuple[int, int, int], bool]]:

@@ -44,6 +44,11 @@ class Found(Scenario):
     first_methods: ClassVar[tuple[str, ...]] = ("frozen", "fine_tune")
     shown_facts = ("source_pictures", "target_pictures", "test_pictures", "source_boxes", "target_boxes", "classes")
 
+    @property
+    def side(self) -> int:
+        """Height and width at which pictures are seen, in pixels, in which answers are given."""
+        raise NotImplementedError
+
     def refusal(self, method: Method, domains: Domains) -> str:
         """Return that source examples are missing, where pretraining is all there is of the source."""
         if len(domains.source):
@@ -101,6 +106,11 @@ class FoundDigits(Found):
     size: ClassVar[int] = 64
 
     @property
+    def side(self) -> int:
+        """64 pixels."""
+        return self.size
+
+    @property
     def classes(self) -> tuple[str, ...]:
         """The ten digits."""
         return tuple("0123456789")
@@ -125,6 +135,11 @@ class OnMaps(NamedNetwork, Found):
     batch_size = 8
     longer = 3
     strides: ClassVar[tuple[int, ...]] = (8, 16, 32)
+
+    @property
+    def side(self) -> int:
+        """As a person chose it."""
+        return self.size
 
     def check_network(self) -> None:
         """Build it once, so that it says what it does not take."""
