@@ -47,15 +47,14 @@ def main() -> None:
     seeds = [*range(parser.parse_args().seeds)]
     methods = ["source_only", "pooled", "frozen", "fine_tune"]
     for source, _ in Halves.pairs:
-        fields = {"scenario": Halves.name, "source": source, "methods": methods, "budgets": [20], "seeds": seeds}
-        experiment = Experiment.build(fields)
+        chosen = {"methods": methods, "budgets": [20], "seeds": seeds}
+        experiment = Experiment.build({"scenario": Halves.name, "source": source, **chosen})
         records = [TrialRecord(trial, "done", result=execute(trial)) for trial in experiment.trials()]
         results = Results(experiment, records)
         print(f"source: {source}")
         for _, row in results.verdicts.iterrows():
-            print(
-                f"  {row['method']:12s} {row['gap']:+.3f} [{row['ci_low']:+.3f}, {row['ci_high']:+.3f}] {row['verdict']}"
-            )
+            interval = f"[{row['ci_low']:+.3f}, {row['ci_high']:+.3f}]"
+            print(f"  {row['method']:12s} {row['gap']:+.3f} {interval} {row['verdict']}")
 
 
 if __name__ == "__main__":
