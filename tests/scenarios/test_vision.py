@@ -154,7 +154,7 @@ def test_the_seeds_first_recipe_trains_a_hidden_layer_and_the_head(own):
     assert result.metrics["trained_parameters"] == (width + 1) * 32 + 33 * 2
     assert len(result.curves) == 10
     preset = Experiment.load("recipe-vgg16")
-    assert (preset.where.backbone, preset.where.instead, preset.where.hidden) == ("vgg16", "efficientnet-lite0", 1024)
+    assert (preset.where.backbone, preset.where.instead, preset.where.hidden) == ("vgg16", "", 1024)
     assert preset.methods[-1].settings == {"layers": 2, "learning_rate": 0.001, "epochs": 10}
     assert preset.epochs is None  # ten epochs are the recipe's; its rival trains as long as it wants
 
@@ -261,21 +261,21 @@ def test_a_map_of_features_shows_what_moved(own):
 def test_a_network_that_cannot_be_had_is_stood_in_for_and_that_is_said(own, monkeypatch):
     from tlcore.backbones import image
 
-    fields = {**own, "backbone": "vgg16", "instead": "test_efficientnet", "methods": "frozen"}
-    monkeypatch.setattr(image, "why_not", lambda name: "nobody answers" if name == "vgg16" else "")
+    fields = {**own, "backbone": "resnet50", "instead": "test_efficientnet", "methods": "frozen"}
+    monkeypatch.setattr(image, "why_not", lambda name: "nobody answers" if name == "resnet50" else "")
     checked = Experiment.build(fields).checked()
     assert checked.where.backbone == "test_efficientnet"
     assert checked.where.remark == (
-        "test_efficientnet stands in for vgg16, whose weights could not be had here: nobody answers."
+        "test_efficientnet stands in for resnet50, whose weights could not be had here: nobody answers."
     )
     assert checked.checked().where.remark == checked.where.remark  # what was settled stays
-    with pytest.raises(SpecificationError, match="backbone: the weights of 'vgg16' could not be had: nobody answers"):
+    with pytest.raises(SpecificationError, match="backbone: the weights of 'resnet50' could not be had: nobody answers"):
         Experiment.build({**fields, "instead": ""}).checked()
     monkeypatch.setattr(image, "why_not", lambda name: "")
     for backbone, words in (("resnet999", "'resnet999' is not known"), ("vit_b_16", "takes no pictures of 48 pixels")):
         with pytest.raises(SpecificationError, match=words):
             Experiment.build({**fields, "backbone": backbone}).checked()
-    assert Experiment.build(fields).checked().where.backbone == "vgg16"
+    assert Experiment.build(fields).checked().where.backbone == "resnet50"
 
 
 def test_digits_go_both_ways():
