@@ -17,9 +17,9 @@ import numpy as np
 from benchmarks.published import domains, known_pairs
 from tlcore.classifiers import classify
 from tlcore.datasets.features import FeatureFile
+from tlcore.examples import Examples
 from tlcore.methods.base import Seen
 from tlcore.methods.features import CORAL
-from tlcore.scenarios.base import Examples
 
 SHARES = (0.01, 0.1, 0.3, 1.0, 3.0)
 

@@ -22,9 +22,9 @@ def one(name: str, rows: int) -> None:
     from threadpoolctl import threadpool_limits
 
     from tlcore.classifiers import Classifier
+    from tlcore.examples import Examples
     from tlcore.methods import METHODS
     from tlcore.methods.base import Seen
-    from tlcore.scenarios.base import Examples
 
     threadpool_limits(1)
     rng = np.random.default_rng(0)

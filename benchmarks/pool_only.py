@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import train_test_split
 
+from tlcore.examples import Domains
 from tlcore.scenarios import SCENARIOS
-from tlcore.scenarios.base import Domains, Scenario
+from tlcore.scenarios.base import Scenario
 from tlcore.scenarios.recommendation import leave_last_out
 
 
@@ -26,7 +27,7 @@ def pool_only(name: str) -> Iterator[None]:
     class PoolOnly(type(scenario)):  # type: ignore[misc]
         def domains(self, source: Any, target: Any) -> Domains:
             whole = scenario.domains(source, target)
-            if scenario.task == "ranking":
+            if scenario.task.name == "ranking":
                 pool, test = leave_last_out(whole.pool.inputs, whole.pool.answers, np.arange(len(whole.pool)))
                 return replace(whole, pool=pool, test=test)
             rows = np.arange(len(whole.pool))

@@ -20,10 +20,10 @@ import torch
 from scipy.sparse import csr_matrix, hstack
 
 from benchmarks.pool_only import pool_only
+from tlcore.examples import Domains, Examples
 from tlcore.methods import METHODS
 from tlcore.methods.base import Seen
 from tlcore.scenarios import SCENARIOS
-from tlcore.scenarios.base import Domains, Examples
 
 Scores = np.ndarray
 """Of all users and the target's items."""

@@ -20,9 +20,9 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from tlcore.evaluation.ranking import rank
+from tlcore.examples import Examples
 from tlcore.methods import METHODS
 from tlcore.methods.base import Seen
-from tlcore.scenarios.base import Examples
 from tlcore.scenarios.recommendation import leave_last_out
 
 NAMES = ("popularity", "item_knn", "ease", "als", "bpr", "joint_ease", "cmf", "emcdr")

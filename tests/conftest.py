@@ -17,6 +17,7 @@ if HOME != COMMON:
 
 WITH_ENGINE = (
     "tests/app/test_concerns.py",
+    "tests/app/test_own_files.py",
     "tests/app/test_pages.py",
     "tests/browser/test_dashboard.py",
     "tests/lab/test_engine.py",

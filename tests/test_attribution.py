@@ -1,6 +1,7 @@
 """What is said of words agrees with gradients taken by hand, and with the model asked again."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -116,9 +117,11 @@ def test_each_word_left_out_is_asked_of_the_model_that_was_trained():
     text = domains.input_names[number]
     shorter = [text[:start] + text[end:] for start, end, _ in explanation.parts]
     raw = scenario.raw(replace(domains, input_names=(*domains.input_names, *shorter)))
-    training, _ = scenario.spend(domains.pool, trial.budget, trial.seed)
+    training, _ = scenario.task.spend(domains.pool, trial.budget, trial.seed)
     known = replace(training, inputs=raw(training.inputs))
-    learned = METHODS["logistic_regression"]().solve(Seen.labelled(None, known, 2, trial.seed))
+    lend = partial(scenario.task.learner, domains=domains, seed=trial.seed)
+    seen = replace(Seen.labelled(None, known, 2, trial.seed), lend=lend)
+    learned = METHODS["logistic_regression"]().solve(seen)
     added = len(domains.input_names) + np.arange(len(shorter))
     outputs = learned.predict(raw(np.array([number, *added])))
     odds = outputs[:, truth] - outputs[:, 1 - truth]

@@ -2,16 +2,18 @@
 
 import re
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 
+from tlcore.examples import Examples
 from tlcore.experiment import Experiment
 from tlcore.methods import METHODS
 from tlcore.methods.base import Seen
 from tlcore.scenarios import SCENARIOS
-from tlcore.scenarios.base import Examples
-from tlcore.scenarios.classification import CHOOSE_FROM, FOLDS
+from tlcore.tasks.base import FOLDS
+from tlcore.tasks.classification import Classification
 from tlcore.trial import execute
 
 
@@ -31,9 +33,9 @@ def test_the_best_candidate_learns_from_the_whole_budget(fields):
     result = execute(trial("best_from_scratch", **fields))
     best, metric, found = told(result.note)
     scenario = SCENARIOS[fields.get("scenario", "digits")]
-    assert found.keys() == set(scenario.candidates)
-    assert metric == fields.get("metric", scenario.headline[0])
-    by_value = sorted(found.values(), reverse=scenario.metrics[metric].higher_is_better)
+    assert found.keys() == set(scenario.task.rivals)
+    assert metric == fields.get("metric", scenario.task.headline[0])
+    by_value = sorted(found.values(), reverse=scenario.task.metrics[metric].higher_is_better)
     assert list(found.values()) == by_value
     assert best == next(iter(found))
     alone = execute(trial(best, **fields))
@@ -42,9 +44,9 @@ def test_the_best_candidate_learns_from_the_whole_budget(fields):
 
 
 def test_with_few_labels_it_is_the_first_candidate():
-    result = execute(trial("best_from_scratch", budgets=[CHOOSE_FROM - 1]))
+    result = execute(trial("best_from_scratch", budgets=[Classification.choose_from - 1]))
     assert re.fullmatch(r"logistic_regression, unchosen; C = [\d.]+ by 5-fold cross-validation", result.note)
-    alone = execute(trial("logistic_regression", budgets=[CHOOSE_FROM - 1]))
+    alone = execute(trial("logistic_regression", budgets=[Classification.choose_from - 1]))
     np.testing.assert_array_equal(alone.examples["predicted"], result.examples["predicted"])
 
 
@@ -83,11 +85,13 @@ def pairs(examples: Examples) -> set:
 def test_candidates_are_told_apart_by_what_they_did_not_learn_from():
     _, _, found = told(execute(trial("best_from_scratch")).note)
     scenario, domains = SCENARIOS["digits"], SCENARIOS["digits"].domains("mnist", "uci")
-    training, _ = scenario.spend(domains.pool, 10, 1)
+    training, _ = scenario.task.spend(domains.pool, 10, 1)
     raw, right = scenario.raw(domains), []
-    for learned, held_out in scenario.folds(training, 1):
+    for learned, held_out in scenario.task.folds(training, 1):
         known = replace(learned, inputs=raw(learned.inputs))
-        model = METHODS["logistic_regression"]().solve(Seen.labelled(None, known, domains.answers, 1))
+        lend = partial(scenario.task.learner, domains=domains, seed=1)
+        seen = replace(Seen.labelled(None, known, domains.answers, 1), lend=lend)
+        model = METHODS["logistic_regression"]().solve(seen)
         right.append((model.predict(raw(held_out.inputs)).argmax(1) == held_out.answers).mean())
     assert found["logistic_regression"] == pytest.approx(np.mean(right), abs=1e-3)
     assert np.mean(right) < 1
@@ -97,36 +101,36 @@ def test_candidates_are_told_apart_by_what_they_did_not_learn_from():
 def test_what_is_held_out_is_part_of_the_budget(name):
     scenario = SCENARIOS[name]
     domains = scenario.domains(*scenario.pairs[0])
-    training, _ = scenario.spend(domains.pool, 10, 0)
-    for learned, held_out in scenario.folds(training, 0):
+    training, _ = scenario.task.spend(domains.pool, 10, 0)
+    for learned, held_out in scenario.task.folds(training, 0):
         assert not pairs(learned) & pairs(held_out)
         assert pairs(learned) | pairs(held_out) == pairs(training)
-    assert pairs(scenario.folds(training, 1)[0][1]) != pairs(scenario.folds(training, 0)[0][1])
+    assert pairs(scenario.task.folds(training, 1)[0][1]) != pairs(scenario.task.folds(training, 0)[0][1])
 
 
 def test_one_choice_of_whoever_has_two_is_held_out():
     scenario = SCENARIOS["films"]
     users = np.repeat(np.arange(30), np.arange(30) % 4)
-    ((learned, held_out),) = scenario.folds(Examples(users, np.arange(len(users))), 0)
+    ((learned, held_out),) = scenario.task.folds(Examples(users, np.arange(len(users))), 0)
     several = [user for user in range(30) if user % 4 > 1]
     assert sorted(held_out.inputs) == several
     assert set(learned.inputs) == {user for user in range(30) if user % 4}
-    assert not scenario.folds(Examples(np.arange(12), np.arange(12) % 5), 0)
+    assert not scenario.task.folds(Examples(np.arange(12), np.arange(12) % 5), 0)
 
 
 def test_each_example_is_held_out_once_and_each_class_in_its_share():
     scenario = SCENARIOS["digits"]
     answers = np.repeat([0, 1], [21, 42])
-    folds = scenario.folds(Examples(np.arange(63, dtype=np.float32)[:, None], answers), 0)
+    folds = scenario.task.folds(Examples(np.arange(63, dtype=np.float32)[:, None], answers), 0)
     assert [np.bincount(held_out.answers).tolist() for _, held_out in folds] == [[7, 14]] * 3
     assert sorted(np.concatenate([held_out.inputs[:, 0] for _, held_out in folds])) == list(range(63))
-    assert not scenario.folds(Examples(np.zeros((60, 1), np.float32), np.repeat([0, 1], [7, 53])), 0)
+    assert not scenario.task.folds(Examples(np.zeros((60, 1), np.float32), np.repeat([0, 1], [7, 53])), 0)
 
 
 def test_a_choice_is_made_once_for_all_runs(monkeypatch):
     first = execute(trial("best_from_scratch", seeds=[7], name="One"))
     asked: list[object] = []
-    kind = type(SCENARIOS["digits"])
+    kind = Classification
     whole = kind.evaluate
     monkeypatch.setattr(kind, "evaluate", lambda *given: asked.append(given) or whole(*given))
     again = execute(trial("best_from_scratch", seeds=[7], name="Another", budgets=[10, 20]))
@@ -134,7 +138,7 @@ def test_a_choice_is_made_once_for_all_runs(monkeypatch):
     assert len(asked) == 1  # of the one that was chosen, on the test
     asked.clear()
     assert execute(trial("best_from_scratch", seeds=[7], metric="log_loss")).note != first.note
-    assert len(asked) == 1 + FOLDS * len(SCENARIOS["digits"].candidates)
+    assert len(asked) == 1 + FOLDS * len(SCENARIOS["digits"].task.rivals)
 
 
 @pytest.mark.parametrize("method", ["fine_tune", "best_from_scratch"])

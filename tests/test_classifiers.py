@@ -9,9 +9,9 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import LinearSVC
 from threadpoolctl import threadpool_limits
 
-from tlcore.classifiers import FEWEST, MOST_ROWS, NEVER, Classifier, _some_of_each, _turned, chosen, classify, strengths
-from tlcore.scenarios.base import Examples
-from tlcore.scenarios.splits import groups_of
+from tlcore.classifiers import FEWEST, MOST_ROWS, NEVER, Classifier, _some_of_each, chosen, classify, strengths, turned
+from tlcore.examples import Examples
+from tlcore.splits import groups_of
 
 
 @pytest.fixture(autouse=True)
@@ -167,10 +167,10 @@ def test_a_large_table_is_stood_for_by_some_rows_of_each_class():
 
 def test_wide_rows_turned_have_the_same_inner_products():
     rows = np.random.default_rng(0).normal(size=(5, 30))
-    assert _turned(rows).shape == (5, 5)
-    np.testing.assert_allclose(_turned(rows) @ _turned(rows).T, rows @ rows.T)
-    assert _turned(rows.T) is not None
-    np.testing.assert_array_equal(_turned(rows.T), rows.T)
+    assert turned(rows).shape == (5, 5)
+    np.testing.assert_allclose(turned(rows) @ turned(rows).T, rows @ rows.T)
+    assert turned(rows.T) is not None
+    np.testing.assert_array_equal(turned(rows.T), rows.T)
 
 
 def test_a_setting_is_chosen_once_for_rows_of_a_shape():

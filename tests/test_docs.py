@@ -46,6 +46,31 @@ def test_the_worked_example_of_a_new_scenario_runs():
         SCENARIOS.pop("moons", None)
 
 
+def test_the_worked_example_of_a_new_task_runs():
+    """One file for the task, no method changed: those that apply follow from what they need."""
+    from tlcore.experiment import Experiment, applicable
+    from tlcore.results import Results, TrialRecord
+    from tlcore.scenarios import SCENARIOS
+    from tlcore.trial import execute
+
+    code = re.search(r"```python\n(.*?)```", (ROOT / "docs/add-a-task.md").read_text(encoding="utf-8"), re.S)
+    try:
+        exec(code[1], {"__name__": "worked_example"})
+        able = applicable(SCENARIOS["eggs"], "inductive")
+        assert {"fine_tune", "l2_sp", "mmd", "coral", "kmm", "lora", "adapters", "dann", "pca"} <= {*able}
+        assert not {"mcc", "logistic_regression", "tradaboost", "als", "shot"} & {*able}
+        names = "source_only,fine_tune,l2_sp,mmd,coral"
+        run = Experiment.build({"scenario": "eggs", "methods": names, "budgets": [50], "seeds": 3})
+        assert run.trials()[0].method.name == "from_scratch"
+        results = Results(run, [TrialRecord(trial, "done", result=execute(trial)) for trial in run.trials()])
+        verdicts = results.verdicts.set_index(["method", "budget"])
+        assert verdicts.loc[("source_only", 50), "verdict"] == "strongly negative transfer"
+        assert verdicts.loc[("source_only", 50), "sentence"].startswith("With 50 labelled examples, source_only costs")
+        assert results.trials.groupby(["method", "budget"])["explained"].mean()["fine_tune", 50] > 0.5
+    finally:
+        SCENARIOS.pop("eggs", None)
+
+
 def test_every_requirement_says_why_it_is_there():
     reasons = (ROOT / "docs/dependencies.md").read_text(encoding="utf-8").lower()
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()

@@ -5,6 +5,7 @@ import pytest
 
 from tlcore.errors import SpecificationError
 from tlcore.experiment import Experiment, applicable, presets
+from tlcore.scenarios import SCENARIOS
 
 
 @pytest.mark.parametrize(
@@ -125,7 +126,7 @@ def test_every_preset_can_run(preset):
 
 def test_the_baseline_runs_first():
     for scenario, baseline in (("digits", "from_scratch"), ("films", "best_from_scratch")):
-        methods = applicable(scenario, "inductive")
+        methods = applicable(SCENARIOS[scenario], "inductive")
         trials = Experiment.build({"scenario": scenario, "methods": methods, "budgets": [20, 5]}).trials()
         assert (trials[0].method.name, trials[0].budget) == (baseline, 5)
 
@@ -163,7 +164,7 @@ def test_an_experiment_until_decided_has_the_seeds_that_a_look_needs():
 def test_left_out_methods_are_some_that_serve_the_setting(scenario, setting):
     chosen = Experiment.build({"scenario": scenario, "setting": setting}).methods
     assert chosen
-    assert {choice.name for choice in chosen} <= {*applicable(scenario, setting)}
+    assert {choice.name for choice in chosen} <= {*applicable(SCENARIOS[scenario], setting)}
 
 
 def test_no_method_at_all_is_too_few():

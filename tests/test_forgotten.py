@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from tlcore import forgotten, trial
+from tlcore.examples import Domains, Examples
 from tlcore.experiment import Experiment
 from tlcore.methods import METHODS
 from tlcore.scenarios import SCENARIOS
-from tlcore.scenarios.base import Domains, Examples
 from tlcore.scenarios.vision import Digits
+from tlcore.tasks.classification import Classification
 
 SHORT = {"budgets": "5", "seeds": [0], "epochs": 8}
 FEW = 1200
@@ -70,13 +71,13 @@ def test_what_is_set_aside_is_never_learned_from(method, digits):
     spec = {"methods": method, **SHORT, "epochs": 3}
     (one,) = [each for each in Experiment.build(spec).trials() if each.method.name == method]
     first = trial.execute(one)
-    aside = forgotten._aside(digits.source, forgotten.SHARE)
+    aside = Digits.task.aside(digits.source, forgotten.SHARE, forgotten.SEED)
     answers = np.where(aside, 9 - digits.source.answers, digits.source.answers)
     inputs = np.where(aside[:, None, None, None], digits.source.inputs[..., ::-1], digits.source.inputs)
     turned = replace(digits, source=Examples(inputs, answers))
     with (
         patch.object(Digits, "domains", lambda *_: turned),
-        patch.object(forgotten, "_aside", lambda *_: aside),
+        patch.object(Classification, "aside", lambda *_: aside),
         patch("tlcore.artefacts.code_version", lambda *_: f"nothing kept from before {method}"),
     ):
         second = trial.execute(one)
@@ -85,7 +86,7 @@ def test_what_is_set_aside_is_never_learned_from(method, digits):
 
 
 def test_each_class_spares_its_share():
-    domains = forgotten.set_aside(Digits(), a_source(2000))
+    domains = forgotten.set_aside(Digits.task, a_source(2000))
     assert domains.source_aside is not None
     assert np.bincount(domains.source_aside.answers).tolist() == [25] * 4
     rows = [{*map(bytes, part.inputs)} for part in (domains.source, domains.source_aside)]
@@ -95,23 +96,23 @@ def test_each_class_spares_its_share():
 
 @pytest.mark.parametrize("n", [10_000, 50_000])
 def test_of_a_large_source_no_more_is_spared_than_is_quickly_scored(n):
-    aside = forgotten.set_aside(Digits(), a_source(n)).source_aside
-    assert len(aside) == Digits.spared
+    aside = forgotten.set_aside(Digits.task, a_source(n)).source_aside
+    assert len(aside) == Digits.task.spared
 
 
 def test_groups_are_spared_whole_or_not_at_all():
-    domains = forgotten.set_aside(Digits(), a_source(2000, groups=100))
+    domains = forgotten.set_aside(Digits.task, a_source(2000, groups=100))
     assert 0 < len(domains.source_aside) <= 200
     assert not np.intersect1d(domains.source.groups, domains.source_aside.groups).size
-    assert forgotten.set_aside(Digits(), a_source(2000, groups=3)).source_aside is None
+    assert forgotten.set_aside(Digits.task, a_source(2000, groups=3)).source_aside is None
 
 
 @pytest.mark.parametrize("scenario", ["features", "films"])
 def test_where_no_network_has_a_head_for_both_domains_nothing_is_set_aside(scenario):
     domains = a_source(2000)
-    assert forgotten.set_aside(SCENARIOS[scenario], domains) is domains
+    assert forgotten.set_aside(SCENARIOS[scenario].task, domains) is domains
 
 
 def test_a_small_source_needs_all_of_its_examples():
     domains = a_source(forgotten.SET_ASIDE_FROM - 1)
-    assert forgotten.set_aside(Digits(), domains) is domains
+    assert forgotten.set_aside(Digits.task, domains) is domains

@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 from tlcore.cancellation import Cancelled
 from tlcore.methods.baselines import FromScratch, Pooled
 from tlcore.methods.parameters import L2SP, FineTune, Frozen, GradualUnfreeze
-from tlcore.network import Network, linear_head
+from tlcore.network import Network
 from tlcore.objective import Labelled, Problem, Schedule, minimise, outputs_of
 
 
@@ -50,7 +50,7 @@ def problem(target=None, **parts):
 
 
 def test_a_linear_head_reaches_the_minimum_that_scikit_learn_finds():
-    data, network = blobs(), linear_head(4, 3)
+    data, network = blobs(), Network([torch.nn.Identity()], torch.nn.Linear(4, 3))
     minimise(network, FromScratch(learning_rate=0.1), problem(data), schedule(epochs=2000), seed=0)
     reference = LogisticRegression(C=np.inf, max_iter=5000, tol=1e-10).fit(data.inputs.numpy(), data.answers.numpy())
     ours = outputs_of(network, data.inputs)[1].softmax(1).numpy()
@@ -66,7 +66,7 @@ def test_weights_count_as_repeated_rows():
     fits = []
     for data in (weighted, repeated):
         torch.manual_seed(1)
-        network = linear_head(4, 3)
+        network = Network([torch.nn.Identity()], torch.nn.Linear(4, 3))
         minimise(network, FromScratch(learning_rate=0.1), problem(data), schedule(epochs=1500, batch_size=128), seed=0)
         fits.append(outputs_of(network, weighted.inputs)[1].softmax(1))
     torch.testing.assert_close(*fits, atol=5e-3, rtol=0)
@@ -78,7 +78,7 @@ def test_each_domain_counts_its_share():
     for share in (0.2, 0.7):
         source = Labelled(inputs, torch.zeros(400, dtype=torch.long), torch.ones(400), share)
         target = Labelled(inputs[:10], torch.ones(10, dtype=torch.long), torch.ones(10), 1 - share)
-        network = linear_head(1, 2)
+        network = Network([torch.nn.Identity()], torch.nn.Linear(1, 2))
         parts = problem(target, source=source)
         minimise(network, Pooled(learning_rate=0.05), parts, schedule(epochs=300), seed=0)
         probability = outputs_of(network, inputs[:1])[1].softmax(1)[0, 0].item()

@@ -74,7 +74,7 @@ def test_groups_together_weigh_up_to_the_whole(results):
 
 
 def test_recall_grows_with_the_length_of_the_list(results):
-    table = results.along(results.experiment.where.curve)
+    table = results.along(results.experiment.where.task.curve)
     means = table[table["budget"] == 5].pivot(index="length", columns="method", values="mean")
     assert list(means.index) == [1, 5, 10, 20, 50]
     assert (means.diff().iloc[1:] >= 0).all(axis=None)

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
+from tlcore.examples import Domains, Examples, Explanation
 from tlcore.experiment import Experiment
 from tlcore.report.answers import answers, hardest, turned
 from tlcore.report.texts import marked, shifted_words
-from tlcore.results import Explanation, Results, TrialRecord, TrialResult
+from tlcore.results import Results, TrialRecord, TrialResult
 from tlcore.scenarios import SCENARIOS
-from tlcore.scenarios.base import Domains, Examples
 from tlcore.trial import execute
 
 

@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 ONE_THREAD = """
-from tlcore.trial import _on_one_thread
-_on_one_thread()
+from tlcore.trial.given import on_one_thread
+on_one_thread()
 import scipy.linalg, sklearn.linear_model, sklearn.neighbors, threadpoolctl
 assert {pool["num_threads"] for pool in threadpoolctl.threadpool_info()} == {1}
 """

@@ -7,11 +7,13 @@
 
 from typing import TYPE_CHECKING, Any
 
+from tlcore.version import VERSION
+
 if TYPE_CHECKING:
     from tlcore.experiment import Experiment as Experiment
     from tlcore.lab import run as run
 
-__version__ = "0.1.0"
+__version__ = VERSION
 __all__ = ["Experiment", "run"]
 
 _HOMES = {"Experiment": "tlcore.experiment", "run": "tlcore.lab"}

@@ -273,8 +273,8 @@ def _scenarios() -> list[dict[str, Any]]:
             "own": list(scenario.own.model_fields) if scenario.own else [],
             "options": {key: field.default for key, field in type(scenario).model_fields.items()},
             "classes": list(scenario.classes),
-            "metrics": list(scenario.metrics),
-            "largest_budget": scenario.largest_budget,
+            "metrics": list(scenario.task.metrics),
+            "largest_budget": scenario.task.largest_budget,
         }
         for name, scenario in SCENARIOS.items()
     ]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from tlcore.methods.base import Predict
+    from tlcore.examples import Predict
 
 NEVER = -30.0
 SMALLEST = 1e-9  # of the largest weight: what counts less does not count
@@ -105,7 +105,8 @@ def strengths(rows: Any) -> tuple[float, ...]:
     return tuple(10.0**power for power in range(middle - 2, middle + 4))
 
 
-def _numbers_of_neighbours(rows: Any) -> tuple[float, ...]:
+def numbers_of_neighbours(rows: Any) -> tuple[float, ...]:
+    """Return the k that are tried, the smoothest first."""
     return tuple(number for number in NEIGHBOURS if number <= max(1, rows.shape[0] // 2))
 
 
@@ -129,7 +130,7 @@ CLASSIFIERS: dict[str, Kind] = {
     "1nn": Kind(nearest_neighbours),
     "svm": Kind(linear_svm, "C", strengths, 3),
     "logistic": Kind(logistic, "C", strengths, 3, surprise),
-    "neighbours": Kind(nearest_neighbours, "k", _numbers_of_neighbours, -1),
+    "neighbours": Kind(nearest_neighbours, "k", numbers_of_neighbours, -1),
     "trees": Kind(boosted_trees),
 }
 
@@ -161,7 +162,7 @@ def classify(
     callable
         Rows (m, F) to outputs (m, K).
     """
-    rows, answers, weights, _ = _counting(rows, answers, weights, None)
+    rows, answers, weights, _ = counting(rows, answers, weights, None)
     kinds = np.unique(answers)
     if len(kinds) == 1:
         return lambda rows: np.where(np.arange(number) == kinds[0], 0.0, NEVER) * np.ones((rows.shape[0], 1))
@@ -243,11 +244,11 @@ def chosen(
     1974; with weights, Sugiyama, Krauledat & Müller, Covariate shift adaptation by importance weighted cross
     validation, JMLR 2007.
     """
-    from tlcore.scenarios.base import Examples
-    from tlcore.scenarios.splits import stratified_parts
+    from tlcore.examples import Examples
+    from tlcore.splits import stratified_parts
 
     kind = CLASSIFIERS[name]
-    rows, answers, weights, groups = _counting(rows, answers, weights, groups)
+    rows, answers, weights, groups = counting(rows, answers, weights, groups)
     settings = kind.settings(rows)
     if len(settings) == 1:
         return settings[0], ""
@@ -264,7 +265,7 @@ def chosen(
     parts = stratified_parts(Examples(rows, answers, groups), min(folds, rarest), seed)
     if len(parts) < FEWEST:
         return usual
-    found = _losses(kind, settings, _turned(rows), answers, weights, parts, number)
+    found = _losses(kind, settings, turned(rows), answers, weights, parts, number)
     best = settings[int(np.argmin(found))]
     return best, f"{kind.letter} = {best:g} by {len(parts)}-fold cross-validation"
 
@@ -299,7 +300,7 @@ def _losses(
     return found
 
 
-def _turned(rows: Any) -> Any:
+def turned(rows: Any) -> Any:
     """Return rows of no more columns than there are rows, with the same inner products and distances.
 
     With rowsᵀ = QR, Q orthonormal, they are Rᵀ. To ‖W‖² and to neighbours it is all the same, to time it is not.
@@ -323,7 +324,7 @@ def _some_of_each(answers: np.ndarray, allowed: np.ndarray, seed: int) -> np.nda
     return np.sort(np.concatenate(parts))
 
 
-def _counting(
+def counting(
     rows: Any, answers: np.ndarray, weights: np.ndarray | None, groups: np.ndarray | None
 ) -> tuple[Any, np.ndarray, np.ndarray | None, np.ndarray | None]:
     """Return what has a weight, and weights with a mean of one."""

@@ -11,14 +11,16 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from tlcore.errors import SpecificationError, first_line, one_of
 from tlcore.evaluation.looks import LOOKS
+from tlcore.evaluation.verdict import UNITS
+from tlcore.examples import PRETRAINING
 from tlcore.methods.base import Setting
-from tlcore.scenarios.base import PRETRAINING
 from tlcore.written import left_open, specification
 
 if TYPE_CHECKING:
     from tlcore.concerns import Concern
     from tlcore.datasets.own import OwnFile
-    from tlcore.scenarios.base import Domains, Scenario
+    from tlcore.examples import Domains
+    from tlcore.scenarios.base import Scenario
 
 PRESETS = Path(__file__).parent / "presets"
 FIRST_PRESET = "digits-quick"
@@ -126,8 +128,13 @@ class Experiment(BaseModel):
         known = type(SCENARIOS[name]).model_fields
         beside = {key: fields[key] for key in fields if key in known}
         rest = {key: value for key, value in fields.items() if key not in known}
+        if SCENARIOS[name].own:
+            said = {**rest.get("options", {}), **beside}
+            found = SCENARIOS[name].proposed(rest.get("target"))
+            beside |= {key: value for key, value in found.items() if key not in said}
         if "methods" not in rest:
-            rest["methods"] = first_methods(name, rest.get("setting", cls.model_fields["setting"].default))
+            where = SCENARIOS[name].configure({**rest.get("options", {}), **beside})
+            rest["methods"] = first_methods(where, rest.get("setting", cls.model_fields["setting"].default))
         return rest | {"options": {**rest.get("options", {}), **beside}}
 
     @model_validator(mode="after")
@@ -137,16 +144,17 @@ class Experiment(BaseModel):
         scenario = self.where
         self.options = scenario.model_dump(mode="json", include={*self.options})  # as they were read, not as typed
         self._find_domains(scenario)
-        if self.setting not in scenario.settings:
-            raise one_of("setting", self.setting, scenario.settings)
-        self.metric = self.metric or scenario.headline[0]
-        if self.metric not in scenario.verdict_metrics:
-            raise one_of("metric", self.metric, scenario.verdict_metrics)
+        task = scenario.task
+        if self.setting not in task.settings:
+            raise one_of("setting", self.setting, task.settings)
+        self.metric = self.metric or task.headline[0]
+        if self.metric not in task.verdict_metrics:
+            raise one_of("metric", self.metric, task.verdict_metrics)
         for choice in self.methods:
             if choice.name not in METHODS:
                 raise one_of("methods", choice.name, METHODS)
             METHODS[choice.name].configure(choice.settings)
-            able = applicable(self.scenario, self.setting)
+            able = applicable(scenario, self.setting)
             if choice.name not in able:
                 raise SpecificationError(
                     f"methods: {choice.name!r} does not apply to {self.scenario} in the {self.setting} setting. "
@@ -161,10 +169,9 @@ class Experiment(BaseModel):
         if self.setting == "transductive":
             self.budgets = [0]
         for budget in self.budgets:
-            if not (self.setting == "transductive" or 1 <= budget <= scenario.largest_budget):
+            if not (self.setting == "transductive" or 1 <= budget <= task.largest_budget):
                 raise SpecificationError(
-                    f"budgets: {budget} is out of range. Allowed: 1 to {scenario.largest_budget} "
-                    f"{'labels' if scenario.budget_of == 'class' else 'interactions'} a {scenario.budget_of}."
+                    f"budgets: {budget} is out of range. Allowed: 1 to {task.largest_budget} {UNITS[task.budget_of]}."
                 )
         for field, values in (("budgets", self.budgets), ("seeds", self.seeds)):
             if len(set(values)) < len(values):
@@ -272,11 +279,13 @@ class Experiment(BaseModel):
             said = {which: file.model_dump(mode="json", exclude_defaults=True) for which, file in files.items()}
             experiment = self.model_copy(update=said)
         domains = experiment.domains()
-        options = scenario.settled(domains).model_dump(mode="json", exclude_defaults=True)
+        settled = scenario.settled(domains).model_dump(mode="json")
+        usual = type(scenario)().model_dump(mode="json")
+        options = {name: value for name, value in settled.items() if value != usual[name] or name in self.options}
         experiment = experiment.model_copy(update={"options": options})
-        affordable = scenario.affordable(domains)
+        affordable = scenario.task.affordable(domains)
         if max(experiment.budgets) > affordable:
-            unit = "labels a class" if scenario.budget_of == "class" else "interactions a user"
+            unit = UNITS[scenario.task.budget_of]
             raise SpecificationError(
                 f"budgets: {max(experiment.budgets)} {unit} are more than these data have to give. Allowed: up to "
                 f"{affordable}."
@@ -287,7 +296,7 @@ class Experiment(BaseModel):
             experiment = experiment.model_copy(update={"methods": usable})
         for choice in experiment.methods:
             if choice.name in refused:
-                able = [name for name in applicable(self.scenario, self.setting) if name not in refused]
+                able = [name for name in applicable(self.where, self.setting) if name not in refused]
                 raise SpecificationError(
                     f"methods: {choice.name!r} {refused[choice.name]}. Allowed here: {', '.join(able)}."
                 )
@@ -295,7 +304,7 @@ class Experiment(BaseModel):
 
     def _names_no_method(self) -> bool:
         """Whether the methods are those that a specification gets which names none."""
-        first = first_methods(self.scenario, self.setting)
+        first = first_methods(self.where, self.setting)
         return {choice.label for choice in self.methods} == {self.baseline, *first}
 
     def concerns(self) -> list[Concern]:
@@ -312,15 +321,14 @@ class Experiment(BaseModel):
 
         scenario, domains = self.where, self.domains()
         reasons = {
-            name: scenario.refusal(METHODS[name].configure({}), domains)
-            for name in applicable(self.scenario, self.setting)
+            name: scenario.refusal(METHODS[name].configure({}), domains) for name in applicable(scenario, self.setting)
         }
         return {name: why for name, why in reasons.items() if why}
 
     @property
     def baseline(self) -> str:
         """What the verdicts compare with: from scratch, or with no target label the untouched source model."""
-        return self.where.baseline if self.setting == "inductive" else "source_only"
+        return self.where.task.baseline if self.setting == "inductive" else "source_only"
 
     def trials(self, seeds: int | None = None) -> list[Trial]:
         """Return one trial for each method, budget and seed, in the order in which they should run.
@@ -362,19 +370,15 @@ class Experiment(BaseModel):
         With all seeds that there may be, for all comparisons at once: `tlcore.evaluation.power.smallest_gap`.
         """
         from tlcore.evaluation.looks import levels
-        from tlcore.evaluation.power import counted, smallest_gap
+        from tlcore.evaluation.power import smallest_gap
         from tlcore.methods import METHODS
-        from tlcore.scenarios.base import UNKNOWN
 
-        if not self.where.metrics[self.metric].in_points:
-            return None
-        answers = self.domains().test.answers
-        examples = counted(answers[answers != UNKNOWN], self.metric)
+        examples = self.where.task.examples_that_count(self.domains(), self.metric)
         judged = sum(
             choice.label != self.baseline and METHODS[choice.name].configure(choice.settings).transfers
             for choice in self.methods
         )
-        if not judged or examples < 2:
+        if not judged or examples is None or examples < 2:
             return None
         comparisons = judged * len(self.budgets)
         return smallest_gap(self.looks[-1], examples, comparisons, levels(self.looks, comparisons)[-1])
@@ -443,29 +447,29 @@ class Trial:
         return f"{self.method.label}/{self.budget}/{self.seed}"
 
 
-def first_methods(scenario: str, setting: str) -> list[str]:
+def first_methods(scenario: Scenario, setting: str) -> list[str]:
     """Return what is compared unless a person says otherwise: the scenario's first methods that serve the setting."""
-    from tlcore.scenarios import SCENARIOS
+    able = applicable(scenario, setting)
+    return [name for name in scenario.first_methods if name in able] or [
+        name for name in ("source_only", "coral") if name in able
+    ]
 
-    able, first = applicable(scenario, setting), SCENARIOS[scenario].first_methods
-    return [name for name in first if name in able] or [name for name in ("source_only", "coral") if name in able]
 
-
-def applicable(scenario: str, setting: str) -> list[str]:
+def applicable(scenario: Scenario, setting: str) -> list[str]:
     """Return the methods that can be run in a scenario and a setting.
 
-    They serve the setting and the task; where the domains have no answer in common, they learn from the target too.
+    They serve the setting and need nothing that the task does not give; where the domains have no answer in common,
+    they learn from the target too.
     """
     from tlcore.methods import METHODS
-    from tlcore.scenarios import SCENARIOS
 
-    where = SCENARIOS[scenario]
+    task = scenario.task
     return [
         name
         for name, method in METHODS.items()
         if setting in method.serves
-        and where.task in method.tasks
-        and (where.shares_answers or "target" in method.trains_on)
+        and method.needs <= task.gives
+        and (task.shares_answers or "target" in method.trains_on)
     ]
 
 

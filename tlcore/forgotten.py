@@ -16,12 +16,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tlcore.scenarios.base import UNKNOWN
-from tlcore.scenarios.splits import groups_aside
-
 if TYPE_CHECKING:
-    from tlcore.methods.base import Method, Predict
-    from tlcore.scenarios.base import Domains, Examples, Scenario
+    from tlcore.examples import Domains, Predict
+    from tlcore.methods.base import Method
+    from tlcore.tasks.base import Task
 
 SET_ASIDE_FROM = 1000
 """Source examples; a smaller source needs all of its own."""
@@ -29,17 +27,17 @@ SHARE = 0.05
 SEED = 20_170_314  # the same source examples for every method, budget and seed
 
 
-def set_aside(scenario: Scenario, domains: Domains) -> Domains:
+def set_aside(task: Task, domains: Domains) -> Domains:
     """Return the domains with some source examples set aside, from which no trial learns anything.
 
-    A twentieth of each class's, at most `Scenario.spared` together, of a source of `SET_ASIDE_FROM` or more; where
+    A twentieth of each class's, at most `Task.spared` together, of a source of `SET_ASIDE_FROM` or more; where
     examples are of groups, whole groups. Nothing where forgetting cannot be said: where no network has a head for the
     classes of both domains (tables of features, catalogues), or the source is a pretraining.
     """
     source = domains.source
-    if not scenario.spared or len(source) < SET_ASIDE_FROM:
+    if not task.spared or len(source) < SET_ASIDE_FROM:
         return domains
-    aside = _aside(source, min(SHARE, scenario.spared / len(source)))
+    aside = task.aside(source, min(SHARE, task.spared / len(source)), SEED)
     if not aside.any():
         return domains
     return replace(domains, source=source[np.flatnonzero(~aside)], source_aside=source[np.flatnonzero(aside)])
@@ -50,20 +48,8 @@ def can_forget(method: Method) -> bool:
     return method.starts_from == "source" and not (method.on_features or method.overrides("meta_learn"))
 
 
-def score(scenario: Scenario, predict: Predict, domains: Domains) -> float:
-    """Return the scenario's first headline metric on the source examples set aside."""
+def score(task: Task, predict: Predict, domains: Domains) -> float:
+    """Return the task's first headline metric on the source examples set aside."""
     aside = domains.source_aside
     assert aside is not None
-    return scenario.evaluate(predict, replace(domains, test=aside), aside[:0])[0][scenario.headline[0]]
-
-
-def _aside(source: Examples, share: float) -> np.ndarray:
-    generator = np.random.default_rng(SEED)
-    aside = np.zeros(len(source), bool)
-    if source.groups is not None:
-        aside = groups_aside(source.answers, source.groups, share, generator)
-        return aside & (aside.mean() <= 2 * share)  # of few large groups none can be spared
-    for kind in np.unique(source.answers[source.answers != UNKNOWN]):
-        members = generator.permutation(np.flatnonzero(source.answers == kind))
-        aside[members[: int(share * len(members))]] = True
-    return aside
+    return task.evaluate(predict, replace(domains, test=aside), aside[:0])[0][task.headline[0]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import torch
@@ -23,18 +24,43 @@ class Network(nn.Module):
     body : sequence of nn.Module
         Groups of layers, input first; what "unfreeze one more group" counts. A module that is several groups itself
         lists them as its ``groups``, input first.
-    head : nn.Linear
-        From (n, F) features to (n, K) outputs.
+    head : nn.Module
+        From what the body makes of inputs to outputs (n, ...): a linear layer from features (n, F) to (n, K), or what
+        reads the body's maps, packed into one row (n, P).
     rates : mapping of int to float
         How long a step of some parameters is, by their ``id``, as a share of the others': what is pretrained wants
         small steps.
+    pool : nn.Module, optional
+        From what the body makes of inputs to one row of features an example (n, F), with their number as ``features``;
+        None: it is that already.
     """
 
-    def __init__(self, body: Sequence[nn.Module], head: nn.Linear, rates: Mapping[int, float] | None = None) -> None:
+    def __init__(
+        self,
+        body: Sequence[nn.Module],
+        head: nn.Module,
+        rates: Mapping[int, float] | None = None,
+        pool: nn.Module | None = None,
+    ) -> None:
         super().__init__()
         self.body = nn.Sequential(*body)
         self.head = head
         self.rates = dict(rates or {})
+        self.pooled = nn.Identity() if pool is None else pool
+
+    @property
+    def features(self) -> int:
+        """F, how many features there are."""
+        if isinstance(self.pooled, nn.Identity):
+            return self.linear.in_features
+        assert isinstance(self.pooled.features, int)
+        return self.pooled.features
+
+    @property
+    def linear(self) -> nn.Linear:
+        """The head, for whoever needs it to be linear in features."""
+        assert isinstance(self.head, nn.Linear)
+        return self.head
 
     @property
     def groups(self) -> list[nn.Module]:
@@ -43,9 +69,9 @@ class Network(nn.Module):
         return [self.head, *(group for group in reversed(within) if next(group.parameters(), None) is not None)]
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Return features (n, F) and outputs (n, K)."""
-        features = self.body(inputs)
-        return features, self.head(features)
+        """Return features (n, F) and outputs (n, ...)."""
+        made = self.body(inputs)
+        return self.pooled(made), self.head(made)
 
     def train_groups(self, count: int, moves: Callable[[str], bool] = _every, head: bool = True) -> None:
         """Let the first ``count`` groups from the head train, and freeze the others.
@@ -73,7 +99,16 @@ class Network(nn.Module):
         trained = {id(group) for group in self.groups[1:count]}
         mine = [any(id(group) in trained for group in getattr(module, "groups", [module])) for module in self.body]
         first = mine.index(True) if any(mine) else len(mine)
-        return self.body[:first], Network([*self.body[first:]] or [nn.Identity()], self.head, self.rates)
+        rest = [*self.body[first:]] or [nn.Identity()]
+        return self.body[:first], Network(rest, self.head, self.rates, self.pooled)
+
+    def headed_anew(self) -> Network:
+        """Return what is left when the body is frozen: the same head, randomly started, on what the body makes."""
+        head = copy.deepcopy(self.head)
+        for part in head.modules():
+            if callable(start := getattr(part, "reset_parameters", None)):
+                start()
+        return Network([nn.Identity()], head, pool=self.pooled)
 
 
 def size_of(module: nn.Module) -> int:
@@ -124,8 +159,3 @@ class Scale(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """From (n, F) to the same shape."""
         return features * self.scale
-
-
-def linear_head(features: int, classes: int) -> Network:
-    """Return the network that is left when the body is frozen: its input is the features themselves."""
-    return Network([nn.Identity()], nn.Linear(features, classes))

@@ -32,7 +32,7 @@ class Labelled:
     Attributes
     ----------
     inputs : Tensor, shape (n, ...)
-    answers : Tensor, shape (n,)
+    answers : Tensor, shape (n, ...)
     weights : Tensor, shape (n,)
         wᵢ ≥ 0, not all zero.
     share : float
@@ -65,7 +65,7 @@ class Problem:
     validation : Labelled or None
         Labelled target examples that decide when to stop; None: train to the end.
     task_loss : callable
-        L for each example: outputs (n, K) and answers (n,) to (n,).
+        L for each example: outputs (n, ...) and answers (n, ...) to (n,).
     """
 
     source: Labelled | None
@@ -144,11 +144,11 @@ def minimise(
     if most == 0:
         return []
     start = {name: value.detach().clone() for name, value in network.named_parameters()}
-    critic = method.critic(network.head.in_features, network.head.out_features)
+    critic = method.critic(network.features, getattr(network.head, "out_features", 0))
     optimiser = _optimiser(_steps(network, critic, method), method)
     falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs * steps)
     batches = _Batches(problem, schedule.batch_size, torch.Generator().manual_seed(seed))
-    zero = torch.zeros((), device=network.head.weight.device)
+    zero = torch.zeros((), device=next(network.parameters()).device)
     curves: list[dict[str, float]] = []
     best, best_epoch, best_state = math.inf, 0, None
 
@@ -201,7 +201,7 @@ def minimise(
 
 
 def outputs_of(network: Network, inputs: Tensor) -> tuple[Tensor, Tensor]:
-    """Return features (n, F) and outputs (n, K) of all inputs, on the CPU and without gradients."""
+    """Return features (n, F) and outputs (n, ...) of all inputs, on the CPU and without gradients."""
     network.train_groups(0)
     with torch.no_grad():
         parts = [network(rows) for rows in inputs.split(at_once(network.body))]
@@ -261,13 +261,15 @@ def _forward(
 
     The sum is zero where nothing is labelled, as of a source that stays at home.
     """
-    zero = torch.zeros((), device=network.head.weight.device)
+    zero = torch.zeros((), device=next(network.parameters()).device)
     chosen = [(domain, next(rows)) for domain, rows in zip(problem.labelled, batches.labelled, strict=True)]
     inputs = [domain.inputs[rows] for domain, rows in chosen]
     if problem.unlabelled is not None and batches.unlabelled is not None:
         inputs.append(problem.unlabelled[next(batches.unlabelled)])
     features, outputs = network(torch.cat(inputs))
-    answers = torch.cat([domain.answers[rows] for domain, rows in chosen] or [torch.empty(0, dtype=torch.int64)])
+    answers = torch.cat(
+        [domain.answers[rows] for domain, rows in chosen] or [torch.empty(0, dtype=torch.int64, device=zero.device)]
+    )
     weights = torch.cat(
         [domain.weights[rows] * (domain.share / len(rows)) for domain, rows in chosen] or [zero[None][:0]]
     )

@@ -49,46 +49,6 @@ class TrialResult:
     note: str = ""
 
 
-@dataclass(frozen=True)
-class Explanation:
-    """What an answer to one test example rests on.
-
-    Attributes
-    ----------
-    by : str
-        How that was found: of a text "integrated gradients" or "leaving out", of a picture "grad-cam" or "covering".
-    probabilities : list of float
-        Of each class.
-    parts : list of (int, int, float)
-        From where to where in the text, or row and column of a picture parted into cells; and by how much what is there
-        raises the output of the true class above the mean of the others'.
-    """
-
-    by: str
-    probabilities: list[float]
-    parts: list[tuple[int, int, float]]
-
-
-@dataclass(frozen=True)
-class FeatureMap:
-    """Where source and target examples lie in a plane: before a trial, by the source model, and after it.
-
-    Attributes
-    ----------
-    before, after : list of (float, float)
-        Of the same examples in the same order. Each is a picture of its own: nothing but who is near whom counts.
-    domains : list of str
-        Of each: "source" or "target".
-    answers : list of int
-        Of each, its true answer.
-    """
-
-    before: list[tuple[float, float]]
-    after: list[tuple[float, float]]
-    domains: list[str]
-    answers: list[int]
-
-
 @dataclass
 class TrialRecord:
     """A trial of a run as it stands: its status and, once done, its result."""
@@ -219,9 +179,9 @@ class Results:
         """One row a group of test examples, method and budget: ``group``, ``members``, then as `verdicts`.
 
         What helps on average may harm some. The rows are a family of their own: of twenty in which nothing happens, one
-        that looks as if is not taken for a finding. A group of one is not judged. By `Scenario.group_metric`.
+        that looks as if is not taken for a finding. A group of one is not judged. By `Task.group_metric`.
         """
-        metric = self.experiment.where.group_metric(self.experiment.metric)
+        metric = self.experiment.where.task.group_metric(self.experiment.metric)
         found = [
             comparison
             for budget, groups in self._groups.items()
@@ -266,7 +226,7 @@ class Results:
         scenario, groups = self.experiment.where, {}
         for record in self.records:
             if record.result and record.trial.budget not in groups:
-                groups[record.trial.budget] = scenario.groups(record.result.examples)
+                groups[record.trial.budget] = scenario.task.groups(record.result.examples, scenario.classes)
         return groups
 
     def _verdicts_on(
@@ -278,9 +238,9 @@ class Results:
         return judge_together(
             comparisons,
             experiment.baseline,
-            scenario.metrics[metric],
+            scenario.task.metrics[metric],
             experiment.margin,
-            budget_of=scenario.budget_of,
+            budget_of=scenario.task.budget_of,
             level=level or ALPHA,
             settled=settled,
         )
@@ -294,7 +254,7 @@ class Results:
         from tlcore.methods import METHODS
 
         experiment = self.experiment
-        higher_is_better = experiment.where.metrics[metric].higher_is_better
+        higher_is_better = experiment.where.task.metrics[metric].higher_is_better
         scores = self._scores(metric)
         some = slice(None) if members is None else members
         judged = [
@@ -333,14 +293,16 @@ class Results:
         from tlcore.evaluation.crossing import Crossing, crossing, tables
 
         experiment = self.experiment
-        scenario, metric = experiment.where, experiment.where.metrics[experiment.metric]
+        scenario, metric = experiment.where, experiment.where.task.metrics[experiment.metric]
         by_seed = self._scores(experiment.metric).items()
         scores = {(*key, seed): of_examples for key, seeds in by_seed for seed, of_examples in seeds.items()}
         rows = []
         for label in dict.fromkeys(self.verdicts["method"]):
             names = label, experiment.baseline
             of_method, of_baseline = tables(scores, names)
-            found = crossing(*names, metric, of_method, of_baseline, experiment.margin, budget_of=scenario.budget_of)
+            found = crossing(
+                *names, metric, of_method, of_baseline, experiment.margin, budget_of=scenario.task.budget_of
+            )
             rows += [asdict(found)] if found else []
         return pd.DataFrame(rows, columns=[f.name for f in fields(Crossing)])
 

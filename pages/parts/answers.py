@@ -11,10 +11,10 @@ from pages.parts.thumbnails import thumbnail
 from pages.parts.waiting import asked, known_or_why, there, when_known
 from tlcore import lab
 from tlcore.errors import SpecificationError
+from tlcore.examples import Domains, Explanation
 from tlcore.report import pictures, texts
 from tlcore.report.answers import answers, hardest, turned
-from tlcore.results import Explanation, Results, TrialRecord
-from tlcore.scenarios.base import Domains
+from tlcore.results import Results, TrialRecord
 
 MOST_PICTURES = 60
 """Rows of a table with pictures."""

@@ -13,7 +13,6 @@ from tlcore.evaluation.verdict import VERDICTS
 from tlcore.lab import RunInfo
 from tlcore.report import figures
 from tlcore.results import Results
-from tlcore.scenarios import SCENARIOS
 
 
 def warnings(results: Results) -> None:
@@ -50,7 +49,7 @@ def verdict_table(results: Results) -> None:
         st.caption(_("No method has a finished trial beside its baseline yet."))
         return
     st.subheader(_("Verdicts against {baseline}").format(baseline=results.experiment.baseline), anchor=False)
-    metric = SCENARIOS[results.experiment.scenario].metrics[results.experiment.metric]
+    metric = results.experiment.where.task.metrics[results.experiment.metric]
     scale = 100 if metric.in_points else 1
     table = verdicts.sort_values(["budget", "gap"])
     table = table.assign(
@@ -77,7 +76,7 @@ def verdict_table(results: Results) -> None:
         column_config={
             "verdict": st.column_config.TextColumn(_("Verdict"), width="medium"),
             "method": st.column_config.TextColumn(_("Method")),
-            "budget": st.column_config.NumberColumn(words.budget(results.experiment.scenario)),
+            "budget": st.column_config.NumberColumn(words.budget(results.experiment.where.task)),
             "gap": st.column_config.NumberColumn(
                 _("Gap, points of {metric}").format(metric=_(metric.label)), format="%+.1f"
             ),
@@ -107,19 +106,19 @@ def verdict_table(results: Results) -> None:
 def charts(results: Results) -> None:
     """Draw metrics by budget beside the baseline, and the gaps over the region that does not matter."""
     experiment = results.experiment
-    scenario = SCENARIOS[experiment.scenario]
+    scenario = experiment.where
     looks = figures.look([choice.label for choice in experiment.methods], experiment.baseline)
-    budget_label = words.budget(experiment.scenario)
+    budget_label = words.budget(experiment.where.task)
     left, right = st.columns(2)
-    for column, default in zip((left, right), scenario.headline, strict=True):
+    for column, default in zip((left, right), scenario.task.headline, strict=True):
         with column:
-            names = list(scenario.metrics)
+            names = list(scenario.task.metrics)
             metric = st.selectbox(
                 _("Metric"),
                 names,
                 index=names.index(default),
-                format_func=lambda name: words.capitalised(_(scenario.metrics[name].label)),
-                help=_(scenario.metrics[default].description),
+                format_func=lambda name: words.capitalised(_(scenario.task.metrics[name].label)),
+                help=_(scenario.task.metrics[default].description),
                 key=f"metric.{default}",
                 label_visibility="collapsed",
             )
@@ -127,7 +126,7 @@ def charts(results: Results) -> None:
                 figures.by_budget(
                     results.summary(metric),
                     looks,
-                    _(scenario.metrics[metric].label),
+                    _(scenario.task.metrics[metric].label),
                     budget_label.lower(),
                 ),
                 key=f"chart.{default}",
@@ -139,7 +138,7 @@ def choose_budget(results: Results) -> int:
     budgets = sorted(results.experiment.budgets)
     if len(budgets) == 1:
         return budgets[0]
-    label = words.budget(results.experiment.scenario)
+    label = words.budget(results.experiment.where.task)
     return st.segmented_control(label, budgets, default=budgets[-1], required=True, key="budget")
 
 
@@ -157,7 +156,7 @@ def gaps(results: Results, budget: int) -> None:
                 verdicts,
                 experiment.margin,
                 _("gap in {metric}; inside the band it does not matter").format(
-                    metric=_(experiment.where.metrics[experiment.metric].label)
+                    metric=_(experiment.where.task.metrics[experiment.metric].label)
                 ),
                 {name: words.verdict(name) for name in VERDICTS},
             ),

@@ -7,9 +7,10 @@ import streamlit as st
 from pages.parts.language import _
 from pages.parts.waiting import asked, known_or_why, there, when_known
 from tlcore import lab
+from tlcore.examples import FeatureMap
 from tlcore.methods import METHODS
 from tlcore.report import figures
-from tlcore.results import FeatureMap, Results, TrialRecord
+from tlcore.results import Results, TrialRecord
 
 TSNE = 5
 """Seconds that it takes to bring the features into the plane, twice."""
@@ -26,7 +27,7 @@ def before_and_after(run_id: str, results: Results, budget: int) -> None:
         and (record.trial.budget, record.trial.seed) == (budget, seed)
         and METHODS[record.trial.method.name]().needs_source_model
     }
-    if not experiment.where.maps or not records:
+    if not experiment.where.task.maps or not records:
         return
     with st.expander(_("Where source and target lie, before and after"), icon=":material/scatter_plot:"):
         method = st.selectbox(_("Method"), list(records), key="map.method")

@@ -6,7 +6,6 @@ from pages.parts import words
 from pages.parts.language import _, ngettext
 from tlcore import lab
 from tlcore.lab import RunInfo, Undecided
-from tlcore.scenarios import SCENARIOS
 
 
 def results_so_far(run: RunInfo) -> None:
@@ -32,17 +31,17 @@ def results_so_far(run: RunInfo) -> None:
             st.caption(_("The first result appears here in a few seconds."))
         return
     results = lab.results(run.id)
-    scenario = SCENARIOS[run.experiment.scenario]
-    first, second = scenario.headline
+    scenario = run.experiment.where
+    first, second = scenario.task.headline
     table = results.summary(first).merge(
         results.summary(second), on=["method", "family", "budget", "seeds"], suffixes=("", "_second")
     )
-    labels = [words.capitalised(_(scenario.metrics[metric].label)) for metric in scenario.headline]
+    labels = [words.capitalised(_(scenario.task.metrics[metric].label)) for metric in scenario.task.headline]
     st.dataframe(
         table[["method", "budget", "seeds", "mean", "mean_second"]],
         column_config={
             "method": st.column_config.TextColumn(_("Method")),
-            "budget": st.column_config.NumberColumn(words.budget(run.experiment.scenario)),
+            "budget": st.column_config.NumberColumn(words.budget(run.experiment.where.task)),
             "seeds": st.column_config.NumberColumn(_("Trials done")),
             "mean": st.column_config.ProgressColumn(labels[0], format="%.3f", min_value=0, max_value=1),
             "mean_second": st.column_config.ProgressColumn(labels[1], format="%.3f", min_value=0, max_value=1),

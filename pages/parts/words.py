@@ -8,8 +8,8 @@ from pages.parts.language import _
 from tlcore.evaluation.verdict import sentence
 from tlcore.experiment import Experiment
 from tlcore.lab import RunInfo
-from tlcore.scenarios import SCENARIOS
 from tlcore.scenarios.base import Scenario
+from tlcore.tasks.base import Task
 
 
 def verdict(name: str) -> str:
@@ -25,13 +25,13 @@ def verdict(name: str) -> str:
 
 def sentences(verdicts: pd.DataFrame, experiment: Experiment) -> list[str]:
     """Say each verdict in one sentence, in the visitor's language."""
-    scenario = SCENARIOS[experiment.scenario]
+    task = experiment.where.task
     said = ["method", "budget", "baseline", "gap", "ci_low", "ci_high", "verdict", "seeds", "equal", "comparisons"]
     rows: list[dict[str, Any]] = verdicts[said].to_dict("records")
     shared = {
-        "metric": scenario.metrics[experiment.metric],
+        "metric": task.metrics[experiment.metric],
         "margin": experiment.margin,
-        "budget_of": scenario.budget_of,
+        "budget_of": task.budget_of,
         "translate": _,
         "decimal_point": _("."),
     }
@@ -50,9 +50,14 @@ def intervals(low: pd.Series, high: pd.Series) -> list[str]:
     return [f"{one:+.1f} … {other:+.1f}" for one, other in zip(low, high, strict=True)]
 
 
-def budget(scenario: str) -> str:
+def budget(task: Task) -> str:
     """Return what a label budget counts."""
-    return {"class": _("Labels a class"), "user": _("Interactions a user")}[SCENARIOS[scenario].budget_of]
+    return {
+        "class": _("Labels a class"),
+        "user": _("Interactions a user"),
+        "example": _("Labelled examples"),
+        "picture": _("Labelled pictures"),
+    }[task.budget_of]
 
 
 def status(name: str) -> str:

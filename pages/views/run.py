@@ -13,11 +13,12 @@ from pages.parts.thumbnails import thumbnail
 from tlcore import lab
 from tlcore.errors import SpecificationError, one_of
 from tlcore.evaluation.looks import LOOKS
+from tlcore.examples import PRETRAINING
 from tlcore.experiment import Experiment, applicable, presets
 from tlcore.methods import METHODS
 from tlcore.report import pictures
 from tlcore.scenarios import SCENARIOS
-from tlcore.scenarios.base import PRETRAINING, Scenario
+from tlcore.scenarios.base import Scenario
 
 
 def watch(run_id: str) -> None:
@@ -76,7 +77,7 @@ def first_sentence(name: str) -> str:
 
 
 def choose_methods(
-    scenario: str, setting: str, chosen: dict[str, dict[str, Any]], refused: dict[str, str]
+    scenario: Scenario, setting: str, chosen: dict[str, dict[str, Any]], refused: dict[str, str]
 ) -> list[dict[str, Any]]:
     """Offer the methods that can be run here, by family; those ``chosen`` with their settings to start with."""
     able = [name for name in applicable(scenario, setting) if name not in refused]
@@ -89,7 +90,7 @@ def choose_methods(
             members,
             selection_mode="multi",
             default=[name for name in members if name in chosen],
-            key=f"methods.{scenario}.{setting}.{family}",
+            key=f"methods.{scenario.name}.{scenario.task.name}.{setting}.{family}",
         )
     methods = []
     with st.expander(_("What they do, and their settings"), icon=":material/tune:"):
@@ -100,6 +101,14 @@ def choose_methods(
             with st.container(horizontal=True):
                 methods.append({"name": name, "settings": changed(METHODS[name].form(), name, chosen.get(name))})
     return methods
+
+
+def configured(scenario: Scenario, options: dict[str, Any]) -> Scenario:
+    """Return the scenario with the options chosen so far; what is wrong with them is said once the run is built."""
+    try:
+        return scenario.configure(options)
+    except SpecificationError:
+        return scenario
 
 
 def choose_domains(scenario: Scenario, pair: tuple[Any, Any] | None) -> tuple[Any, Any]:
@@ -208,8 +217,9 @@ def form(preset: Experiment, wanted: str) -> dict[str, Any] | None:
         if asked:
             with st.container(horizontal=True):
                 fields["options"] = changed(asked, scenario.name, preset.options if here else None)
+            scenario = configured(scenario, fields["options"])
     with right:
-        settings = list(scenario.settings)
+        settings = list(scenario.task.settings)
         fields["setting"] = st.radio(
             _("Labels in the target"),
             settings,
@@ -219,10 +229,10 @@ def form(preset: Experiment, wanted: str) -> dict[str, Any] | None:
         )
         if fields["setting"] == "inductive":
             fields["budgets"] = st.text_input(
-                words.budget(fields["scenario"]),
+                words.budget(scenario.task),
                 ", ".join(map(str, [budget for budget in preset.budgets if budget] or [5])),
                 help=_("One or more numbers, up to {n}. Each is one point on the chart.").format(
-                    n=scenario.largest_budget
+                    n=scenario.task.largest_budget
                 ),
                 key="budgets",
             )
@@ -259,10 +269,10 @@ def form(preset: Experiment, wanted: str) -> dict[str, Any] | None:
         asked_of_data = ("scenario", "options", "source", "target", "setting", "budgets")
         refused = look_at({key: fields[key] for key in asked_of_data if key in fields})
     st.subheader(_("Methods"), anchor=False)
-    first: dict[str, dict[str, Any]] = {name: {} for name in (scenario.baseline, *scenario.first_methods)}
+    first: dict[str, dict[str, Any]] = {name: {} for name in (scenario.task.baseline, *scenario.first_methods)}
     if here:
         first = {choice.name: choice.settings for choice in preset.methods}
-    fields["methods"] = choose_methods(fields["scenario"], fields["setting"], first, refused)
+    fields["methods"] = choose_methods(scenario, fields["setting"], first, refused)
     with st.expander(_("More choices"), icon=":material/settings:"), st.container(horizontal=True):
         fields["margin"] = st.number_input(
             _("Gaps that do not matter (±)"),

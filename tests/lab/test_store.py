@@ -14,8 +14,9 @@ from tests.lab.conftest import claims, result, tiny
 from tlcore.concerns import Concern
 from tlcore.errors import SpecificationError
 from tlcore.lab import schema
+from tlcore.lab.runs import MOST_LOSSES
 from tlcore.lab.schema import RESULTS, RUNS, TRIALS
-from tlcore.lab.store import MOST_LOSSES, Store
+from tlcore.lab.store import Store
 from tlcore.results import Results, TrialResult
 
 REPOSITORY = Path(__file__).parents[2]

@@ -3,8 +3,8 @@
 import numpy as np
 
 from tlcore.classifiers import Classifier
+from tlcore.examples import Examples
 from tlcore.methods.base import Seen
-from tlcore.scenarios.base import Examples
 
 
 def seen(source, unlabelled=None, answers=None, target=None, kind="logistic", seed=0):

@@ -10,13 +10,13 @@ from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 
 from tests.methods.made_by_hand import seen
 from tlcore.classifiers import classify
+from tlcore.examples import Examples
 from tlcore.methods import METHODS
 from tlcore.methods.adaptive import JDOT, SHARPNESS, EasyTL, assignment, cheapest
 from tlcore.methods.components import class_differences, components, mean_difference
 from tlcore.methods.features import PCA, OptimalTransport, SubspaceAlignment, batches, geodesic_root
 from tlcore.methods.instances import KLIEP, KMM, WIDTHS, DensityRatio, DensitySelection, TrAdaBoost
 from tlcore.methods.kernels import median_squared_distance, squared_distances
-from tlcore.scenarios.base import Examples
 
 MAPS = [name for name, method in METHODS.items() if method().overrides("feature_map")]
 WEIGHTS = [name for name, method in METHODS.items() if method().overrides("weights")]

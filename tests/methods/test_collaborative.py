@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import nn
 
+from tlcore.examples import Examples
 from tlcore.methods.collaborative import CoNet, JointLightGCN, LightGCN
 from tlcore.methods.graph import CrossNetwork, SmoothedNetwork
 from tlcore.network import Network
 from tlcore.objective import Labelled, Problem, Schedule, minimise, outputs_of
-from tlcore.scenarios.base import Examples
-from tlcore.scenarios.recommendation import _loss_in_catalogue
+from tlcore.tasks.ranking import _loss_in_catalogue
 
 USERS, SOURCE_ITEMS, ITEMS, FACTORS = 9, 5, 12, 4
 

@@ -10,7 +10,7 @@ import torch
 from tlcore.experiment import Experiment
 from tlcore.methods import METHODS
 from tlcore.methods.base import Batch, Method, Present
-from tlcore.network import Network, linear_head
+from tlcore.network import Network
 from tlcore.trial import execute
 
 QUICK = {
@@ -29,7 +29,7 @@ EVERY = pytest.mark.parametrize("name", METHODS)
 
 def trial(name: str, **fields):
     fields = {
-        **DATA["classification" if "classification" in METHODS[name].tasks else "ranking"],
+        **DATA["ranking" if "choices" in METHODS[name].needs else "classification"],
         "methods": [{"name": name, "settings": QUICK.get(name, {})}],
         "setting": first_setting(name),
         "budgets": [2],
@@ -117,8 +117,8 @@ def test_the_part_it_chooses_shows_in_the_curves(name):
 @pytest.mark.parametrize("name", [n for n, m in METHODS.items() if "transductive" in m.serves])
 def test_it_asks_for_the_labels_it_needs_only(name):
     """Without labels of the pool, a transductive method computes just the same."""
+    from tlcore.examples import Examples
     from tlcore.scenarios import SCENARIOS
-    from tlcore.scenarios.base import Examples
 
     run = trial(name, setting="transductive")
     honest = result(name, "transductive")
@@ -192,7 +192,7 @@ def test_the_gradient_of_r_is_right(name):
 def batch_of(source: torch.Tensor, target: torch.Tensor, method: Method) -> Batch:
     torch.manual_seed(0)
     critic = method.critic(source.shape[1], 3)
-    head = linear_head(source.shape[1], 3).double()
+    head = Network([torch.nn.Identity()], torch.nn.Linear(source.shape[1], 3)).double()
     return Batch(
         source_features=source,
         target_features=target,

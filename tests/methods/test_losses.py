@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from tlcore.evaluation.unsupervised import deep_embedded, importance_weighted, soft_neighbourhood_density
+from tlcore.examples import Examples
 from tlcore.methods import METHODS
 from tlcore.methods.base import Batch, Present
 from tlcore.methods.meta import MAML, Prototypical, Reptile, Task, draw
 from tlcore.methods.self_training import nearest_centre
 from tlcore.network import Modulation, Network
 from tlcore.objective import Labelled, Problem, Schedule, minimise
-from tlcore.scenarios.base import Examples
 
 
 def batch(seed: int = 0, n: int = 9, features: int = 4, classes: int = 3, **changes) -> Batch:

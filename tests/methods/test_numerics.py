@@ -14,7 +14,7 @@ from tlcore.methods.discrepancy import squared_mmd
 from tlcore.methods.features import CORAL
 from tlcore.methods.instances import KMM, NearestNeighbourSelection
 from tlcore.methods.parameters import L2SP, GradualUnfreeze
-from tlcore.network import linear_head
+from tlcore.network import Network
 
 
 def two_domains(seed: int, n: int = 60, features: int = 4, shift: float = 1.0):
@@ -118,7 +118,7 @@ def test_the_reversed_gradient_is_minus_strength_times_the_gradient():
 
 
 def test_l2_sp_is_half_the_squared_distance_from_the_start():
-    network = linear_head(2, 2)
+    network = Network([torch.nn.Identity()], torch.nn.Linear(2, 2))
     start = {name: torch.zeros_like(value) for name, value in network.named_parameters()}
     total = sum(float((value.detach() ** 2).sum()) for value in network.parameters())
     here = Present(network, start, *(torch.empty(0, 2) for _ in range(3)))

@@ -249,7 +249,7 @@ DEGENERATE = {
 CLOSED = [
     name
     for name, method in METHODS.items()
-    if "classification" in method.tasks and method.needs_unlabelled and not method().overrides("transfer_loss")
+    if "choices" not in method.needs and method.needs_unlabelled and not method().overrides("transfer_loss")
 ]
 CLOSED = [
     name for name in CLOSED if any(METHODS[name]().overrides(part) for part in ("feature_map", "weights", "solve"))

@@ -8,9 +8,9 @@ from sklearn.linear_model import Ridge
 from sklearn.metrics.pairwise import cosine_similarity
 
 from tests.methods.made_by_hand import of_items
+from tlcore.examples import Examples
 from tlcore.experiment import Experiment
 from tlcore.methods.recommenders import ALS, BPR, CMF, EASE, EMCDR, ItemKNN, JointEASE, Popularity
-from tlcore.scenarios.base import Examples
 from tlcore.trial import execute
 
 USERS, SOURCE_ITEMS, ITEMS = 40, 9, 21

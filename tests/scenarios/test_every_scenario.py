@@ -20,7 +20,7 @@ def each(pairs: list[tuple[str, str, str]]) -> pytest.MarkDecorator:
 
 
 EVERY_PAIR = each(PAIRS)
-CLASSIFICATION = each([pair for pair in PAIRS if SCENARIOS[pair[0]].task == "classification"])
+CLASSIFICATION = each([pair for pair in PAIRS if SCENARIOS[pair[0]].task.name == "classification"])
 
 
 @EVERY_PAIR
@@ -46,7 +46,7 @@ def test_the_network_answers_for_every_answer_there_is(name, source, target):
     features, outputs = scenario.network(domains)(torch.from_numpy(domains.test.inputs[:5]))
     assert outputs.shape == (5, domains.answers)
     assert features.shape[0] == 5
-    losses = scenario.task_loss(domains)(outputs, torch.from_numpy(domains.test.answers[:5]))
+    losses = scenario.task.loss(domains)(outputs, torch.from_numpy(domains.test.answers[:5]))
     assert losses.shape == (5,)
     assert (losses > 0).all()
 
@@ -57,14 +57,14 @@ def test_a_perfect_answer_scores_perfectly(name, source, target):
     domains = scenario.domains(source, target)
     outputs = 50.0 * np.eye(domains.answers)[domains.test.answers]
     row = {inputs.tobytes(): outputs[i] for i, inputs in enumerate(domains.test.inputs)}
-    training, _ = scenario.spend(domains.pool, 1, 0)
-    metrics, examples = scenario.evaluate(
+    training, _ = scenario.task.spend(domains.pool, 1, 0)
+    metrics, examples = scenario.task.evaluate(
         lambda inputs: np.array([row[one.tobytes()] for one in inputs]), domains, training
     )
-    for metric in scenario.headline:
+    for metric in scenario.task.headline:
         assert metrics[metric] == 1
-    assert metrics.keys() >= scenario.metrics.keys()
-    for metric in scenario.verdict_metrics:
+    assert metrics.keys() >= scenario.task.metrics.keys()
+    for metric in scenario.task.verdict_metrics:
         assert examples[metric].mean() == pytest.approx(metrics[metric], abs=1e-6)
 
 
@@ -72,10 +72,10 @@ def test_a_perfect_answer_scores_perfectly(name, source, target):
 def test_a_budget_is_nested_and_a_seeds_own(name, source, target):
     scenario = SCENARIOS[name]
     domains = scenario.domains(source, target)
-    pool, most = domains.pool, scenario.affordable(domains)
+    pool, most = domains.pool, scenario.task.affordable(domains)
 
     def spent(budget, seed):
-        parts = scenario.spend(pool, budget, seed)
+        parts = scenario.task.spend(pool, budget, seed)
         return {(x.tobytes(), y) for part in parts for x, y in zip(part.inputs, part.answers, strict=True)}
 
     assert not spent(0, 0)
@@ -87,12 +87,12 @@ def test_a_budget_is_nested_and_a_seeds_own(name, source, target):
 def test_a_budget_is_spent_class_by_class(name, source, target):
     scenario = SCENARIOS[name]
     domains = scenario.domains(source, target)
-    pool, most = domains.pool, scenario.affordable(domains)
+    pool, most = domains.pool, scenario.task.affordable(domains)
     for budget in (1, 5, 50, most):
-        training, validation = scenario.spend(pool, budget, 0)
+        training, validation = scenario.task.spend(pool, budget, 0)
         counts = np.bincount(np.concatenate([training.answers, validation.answers]))
         assert set(counts[counts > 0]) == {budget}
-        assert (len(validation) > 0) == (budget >= scenario.validate_from)
+        assert (len(validation) > 0) == (budget >= scenario.task.validate_from)
 
 
 def test_digits_share_no_image_between_pool_and_test():

@@ -18,11 +18,12 @@ from tlcore.datasets.features import FeatureFile
 from tlcore.errors import SpecificationError
 from tlcore.experiment import Experiment, applicable
 from tlcore.methods import METHODS
+from tlcore.scenarios import SCENARIOS
 from tlcore.trial import execute
 
 CLOSED = [
     name
-    for name in applicable("features", "transductive")
+    for name in applicable(SCENARIOS["features"], "transductive")
     if METHODS[name].data_alone or METHODS[name]().overrides("solve")
 ]
 
@@ -337,7 +338,7 @@ def test_too_many_columns_of_a_sparse_table_are_refused_where_all_cells_are_need
         wide = {name for name, why in refused.items() if "needs every cell of 1" in why}
         taken = {"source_only", "from_scratch", "pooled", "logistic_regression", "linear_svm", "nearest_neighbours"}
         taken |= {"best_from_scratch", "feature_extraction"}
-        assert wide == {*applicable("features", setting)} - taken
+        assert wide == {*applicable(SCENARIOS["features"], setting)} - taken
     with pytest.raises(SpecificationError, match=r"'coral' needs every cell of 165 x 6 sparse rows, .* more than 100"):
         experiment(*files, methods="coral").checked()
     spec = experiment(*files, setting="inductive", methods="from_scratch,pooled,linear_svm", budgets=[8]).checked()

@@ -6,9 +6,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tlcore.examples import Domains, Examples
 from tlcore.scenarios import SCENARIOS
-from tlcore.scenarios.base import Domains, Examples
-from tlcore.scenarios.recommendation import interactions, leave_last_out
+from tlcore.scenarios.recommendation import leave_last_out
+from tlcore.tasks.ranking import interactions
 
 
 def test_each_users_last_choice_is_the_test_and_the_pool_is_earlier():
@@ -46,7 +47,7 @@ def test_leave_last_out_by_definition(data):
 def test_a_budget_is_at_most_so_many_interactions_of_each_user():
     scenario = SCENARIOS["films"]
     pool = scenario.domains("other-films", "romance").pool
-    training, validation = scenario.spend(pool, 3, 0)
+    training, validation = scenario.task.spend(pool, 3, 0)
     had, kept = (np.bincount(part.inputs, minlength=943) for part in (pool, training))
     np.testing.assert_array_equal(kept, had.clip(max=3))
     assert not len(validation)
@@ -56,7 +57,7 @@ def test_the_loss_is_a_softmax_over_the_items_own_catalogue():
     empty = Examples(np.zeros(1, int), np.zeros(1, int))
     domains = Domains(empty, empty, empty, answers=5, first_target_answer=2)
     outputs, answers = torch.randn(4, 5), torch.tensor([0, 1, 2, 4])
-    ours = SCENARIOS["films"].task_loss(domains)(outputs, answers)
+    ours = SCENARIOS["films"].task.loss(domains)(outputs, answers)
     source = torch.nn.functional.cross_entropy(outputs[:2, :2], answers[:2], reduction="none")
     target = torch.nn.functional.cross_entropy(outputs[2:, 2:], answers[2:] - 2, reduction="none")
     torch.testing.assert_close(ours, torch.cat([source, target]))
@@ -81,4 +82,4 @@ def test_a_method_that_learns_nothing_of_the_targets_items_is_refused(method):
         with pytest.raises(SpecificationError, match="'source_only' does not apply to films"):
             build()
     else:
-        assert build().baseline == SCENARIOS["films"].baseline
+        assert build().baseline == SCENARIOS["films"].task.baseline

@@ -180,7 +180,7 @@ def test_of_lora_adapters_and_bias_only_the_rest_stays_as_it_was(own_texts):
 
     scenario = SCENARIOS["texts"].configure({"encoder": own_texts["encoder"]})
     domains = Experiment.build({**own_texts, "methods": "frozen"}).domains()
-    task_loss = scenario.task_loss(domains)
+    task_loss = scenario.task.loss(domains)
     rows = domains.pool.inputs[:20]
     labelled = Labelled(torch.from_numpy(rows), torch.from_numpy(domains.pool.answers[:20]), torch.ones(20), 1.0)
     for name, moved in (("lora", "lora_"), ("adapters", "beside_"), ("bias_only", "bias")):
@@ -290,7 +290,7 @@ def test_topics_may_be_fewer():
 def test_the_encoder_from_scratch_is_a_candidate_where_it_may_win():
     scenario = SCENARIOS["sentiment"]
     assert scenario.contenders(10) == scenario.contenders(199) == ("logistic_regression", "small_network")
-    assert scenario.contenders(200) == scenario.candidates
+    assert scenario.contenders(200) == scenario.task.rivals
     domains = scenario.domains("pretraining", "tweet")
     few, many = (scenario.cost(METHODS["best_from_scratch"](), budget, domains) for budget in (199, 200))
     assert many > 5 * few

@@ -9,8 +9,8 @@ from PIL import Image
 
 from tlcore.backbones.image import Stage
 from tlcore.errors import SpecificationError
+from tlcore.examples import Explanation
 from tlcore.experiment import Experiment
-from tlcore.results import Explanation
 from tlcore.scenarios import SCENARIOS, vision
 from tlcore.trial import execute, explain, locate
 

@@ -38,6 +38,12 @@ SENTENCES = {
     "users with two choices or more in the target.",
     "imbalance": "{share} % of the target are {label}, so that saying always that scores as much: judge by "
     "metric=balanced_accuracy, not by accuracy.",
+    "quantities_apart": "Half of the source's answers lie between {source_low} and {source_high}, half of the target's "
+    "between {target_low} and {target_high}: check that both are in the same unit, else the source misleads.",
+    "few_quantities": "{n} test examples are few to say how well numbers are predicted: bring more labelled target "
+    "examples, or take no small gap for a finding.",
+    "label_numbers": "The labels are {n} different numbers and are taken for classes: if they say how much and not "
+    "which, predict them as numbers with answers=numbers.",
     "in_both": "{n} examples of the source ({share} %) stand in the target, too, and were left out of the source: "
     "check that the two files are what you think.",
     "much_in_both": "{n} examples of the source ({share} %) stand in the target, too, and were left out of the source: "

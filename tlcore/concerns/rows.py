@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from tlcore.concerns import Concern, percent
+from tlcore.concerns import Concern, Plan, named, percent
+
+if TYPE_CHECKING:
+    from tlcore.datasets.own import OwnFile
 
 SOME, MANY = 0.01, 0.2
 """Share of the source's examples from which on those that the target has, too, are worth a word, and are many."""
@@ -21,7 +26,7 @@ def shared(facts: Mapping[str, int], source: int, target: int) -> list[Concern]:
     Parameters
     ----------
     facts : mapping of str to int
-        `tlcore.scenarios.base.Domains.facts`.
+        `tlcore.examples.Domains.facts`.
     source, target : int
         How many examples each domain has, without those that were left out.
     """
@@ -60,3 +65,16 @@ def misread(facts: Mapping[str, int]) -> list[Concern]:
         for why in MISREAD
         if (n := facts.get(f"{which}_{why}", 0))
     ]
+
+
+def ungrouped(plan: Plan) -> list[Concern]:
+    """Return the concern about a target that looks grouped where no group is named."""
+    if plan.target is None or plan.setting == "transductive":
+        return []  # all of the target is the test
+    group = _proposed(type(plan.target), plan.target.model_dump_json()).get("group")
+    return [Concern("ungrouped", {"which": "target", "group": named([group])})] if group else []
+
+
+@lru_cache(maxsize=4)
+def _proposed(kind: type[OwnFile], file: str) -> dict[str, str]:
+    return kind.model_validate_json(file).look().proposed

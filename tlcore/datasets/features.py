@@ -14,6 +14,7 @@ from tlcore.datasets.arrays import ARRAYS, arrays_of, is_svmlight, of_svmlight
 from tlcore.datasets.columns import GROUP_NAMES, LABEL_NAMES, MOST_CATEGORIES, TIME_NAMES, Column, name_of
 from tlcore.datasets.look import Look, counted, look_at
 from tlcore.datasets.own import LabelledFile
+from tlcore.datasets.quantities import likely
 from tlcore.datasets.reading import Table
 from tlcore.datasets.tables import EACH_NEEDS_A_TIME, NONE, TableFile, known_groups, known_times, proposed_group
 from tlcore.errors import SpecificationError
@@ -197,7 +198,7 @@ def _read(told: str) -> FeatureTable:
         labels = file.renamed(table.labels)
         table = replace(table, labels=labels)
         kinds = {*labels.tolist()} - {""}
-        if len(kinds) > MOST_LABELS:
+        if len(kinds) > MOST_LABELS and likely(labels) != "numbers":
             raise SpecificationError(
                 f"label: {file.name!r} has {len(kinds)} different labels. Allowed: up to {MOST_LABELS}."
             )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from tlcore.artefacts import home
+from tlcore.datasets.unpacking import BEGINNING
 from tlcore.errors import SpecificationError
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 LARGEST = 2 * 2**30
 """Bytes that a file may have, unpacked."""
-BEGINNING = 2**16
-"""Bytes by which a file's format is told."""
 HUB = "hf://datasets/"
 """How the address of a data set on Hugging Face's hub begins."""
 

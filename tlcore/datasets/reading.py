@@ -12,7 +12,7 @@ from tlcore.datasets.columns import MISSING, Column, name_of
 from tlcore.datasets.dialect import Dialect, cells_of, dialect_of, has_header, plain_name, quotes_are_signs
 from tlcore.datasets.encoding import decoded
 from tlcore.datasets.numerals import Decimal, decimal_of
-from tlcore.datasets.own import BEGINNING
+from tlcore.datasets.unpacking import BEGINNING
 from tlcore.errors import one_of
 
 if TYPE_CHECKING:

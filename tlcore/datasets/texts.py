@@ -12,6 +12,7 @@ from pydantic import Field
 from tlcore.datasets.columns import GROUP_NAMES, LABEL_NAMES, TIME_NAMES, Column
 from tlcore.datasets.look import Look, look_at
 from tlcore.datasets.own import LabelledFile
+from tlcore.datasets.quantities import likely
 from tlcore.datasets.reading import Table
 from tlcore.datasets.tables import EACH_NEEDS_A_TIME, TableFile, known_groups, known_times, proposed_group
 from tlcore.errors import SpecificationError
@@ -149,7 +150,7 @@ def _read(told: str) -> LabelledTexts:
     kinds = sorted({*labels[keep].tolist()})
     if not keep.any():
         raise SpecificationError(f"path: {file.name!r} has no row with a text and a label in its {table.rows} rows.")
-    if len(kinds) > MOST_LABELS:
+    if len(kinds) > MOST_LABELS and likely(labels[keep]) != "numbers":
         raise SpecificationError(
             f"label: column {roles['label'].name!r} of {file.name!r} has {len(kinds)} different values, such as "
             f"{kinds[0]!r}; at most {MOST_LABELS} can be classes."

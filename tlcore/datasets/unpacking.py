@@ -14,6 +14,8 @@ ARCHIVES = {b"Rar!": "a .rar archive", b"7z\xbc\xaf": "a .7z archive"}
 LEFT_BEHIND = re.compile(r"(\..*|__MACOSX|thumbs\.db|desktop\.ini|ehthumbs\.db|~\$.*|icon\r)", re.I)
 """What macOS, Windows, git and Office leave beside the files that a person means."""
 BESIDE = re.compile(r"(readme|licen[cs]e|copying|changelog|citation|about|authors)([._-].*)?", re.I)
+BEGINNING = 2**16
+"""Bytes by which a file's format is told."""
 DEEPEST = 3
 _ZIP = (b"PK\3\4", b"PK\5\6", b"PK\7\10")
 

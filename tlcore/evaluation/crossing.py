@@ -55,7 +55,7 @@ class Crossing:
     Attributes
     ----------
     method, baseline, metric : str
-    budget_of : {"class", "user"}
+    budget_of : {"class", "user", "example", "picture"}
         What budgets count.
     case : str
         One of `SENTENCES`.
@@ -124,7 +124,7 @@ def crossing(
         By label budget.
     margin : float
         Gaps up to it do not matter, in the metric's own unit.
-    budget_of : {"class", "user"}
+    budget_of : {"class", "user", "example", "picture"}
 
     Returns
     -------
@@ -244,6 +244,10 @@ PHRASES: dict[str, str] = {
     "labels a class": "{budget} labels a class",
     "one label a user": "1 interaction a user",
     "labels a user": "{budget} interactions a user",
+    "one label a example": "1 labelled example",
+    "labels a example": "{budget} labelled examples",
+    "one label a picture": "1 labelled picture",
+    "labels a picture": "{budget} labelled pictures",
     "one point": "a gap of up to 1 point of {metric} counts as none",
     "points": "a gap of up to {margin} points of {metric} counts as none",
     "number": "a gap of up to {margin} of {metric} counts as none",

@@ -27,7 +27,14 @@ MARGIN = 0.01
 FUTILE = 0.03
 """Chance of a decision below which a run until decided spends no more seeds on a comparison."""
 
-BudgetOf = Literal["class", "user"]
+BudgetOf = Literal["class", "user", "example", "picture"]
+UNITS: dict[BudgetOf, str] = {
+    "class": "labels a class",
+    "user": "interactions a user",
+    "example": "labelled examples",
+    "picture": "labelled pictures",
+}
+"""What a label budget counts."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +162,7 @@ def judge_together(
     margin : float
         Gaps smaller than this do not matter in practice, in the metric's own unit (0.01 of accuracy is one
         point).
-    budget_of : {"class", "user"}
+    budget_of : {"class", "user", "example", "picture"}
         What the budget counts: labels a class, or interactions a user.
     level : float
         α.
@@ -297,6 +304,12 @@ PHRASES: dict[str, str] = {
     "no labels a user": "Without target interactions",
     "one label a user": "With 1 interaction a user",
     "labels a user": "With {budget} interactions a user",
+    "no labels a example": "Without target labels",
+    "one label a example": "With 1 labelled example",
+    "labels a example": "With {budget} labelled examples",
+    "no labels a picture": "Without labelled pictures",
+    "one label a picture": "With 1 labelled picture",
+    "labels a picture": "With {budget} labelled pictures",
     "one point": "1 point",
     "points": "{value} points",
     "number": "{value}",

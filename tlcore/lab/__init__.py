@@ -16,9 +16,10 @@ from tlcore.artefacts import home
 from tlcore.lab.runs import RunInfo, Undecided
 
 if TYPE_CHECKING:
+    from tlcore.examples import Explanation, FeatureMap
     from tlcore.experiment import Experiment, Trial
     from tlcore.lab.store import Store
-    from tlcore.results import Explanation, FeatureMap, Results
+    from tlcore.results import Results
 
 __all__ = [
     "RunInfo", "Undecided", "cancel", "decide", "delete", "engine_status", "explain", "export", "feature_map",
@@ -179,7 +180,7 @@ def explain(run_id: str, trial: Trial, row: int, again: bool = False) -> Explana
     SpecificationError
         If the trial is not done, or it was tried in vain.
     """
-    from tlcore.results import Explanation
+    from tlcore.examples import Explanation
 
     found = _worked_out(run_id, trial, row, again)
     if found is None:
@@ -192,8 +193,8 @@ def feature_map(run_id: str, trial: Trial, again: bool = False) -> FeatureMap | 
 
     As `explain`.
     """
+    from tlcore.examples import FeatureMap
     from tlcore.lab.store import WHOLE
-    from tlcore.results import FeatureMap
 
     found = _worked_out(run_id, trial, WHOLE, again)
     return None if found is None else FeatureMap(**found)

@@ -330,7 +330,7 @@ def _cluster() -> Iterator[Client]:
 
 def _start_fork_server() -> None:
     os.environ.update(dict.fromkeys(THREAD_SETTINGS, "1"))
-    multiprocessing.set_forkserver_preload(["tlcore.lab.warm"])
+    multiprocessing.set_forkserver_preload(["tlcore.lab.warm", "tlcore.lab.worker"])
     forkserver.ensure_running()
 
 

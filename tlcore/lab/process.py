@@ -15,9 +15,9 @@ from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 
-import tlcore
 from tlcore.artefacts import home
 from tlcore.errors import SpecificationError
+from tlcore.version import VERSION
 
 STARTING = 30.0
 """Seconds that a new engine may take to say that it is there."""
@@ -143,7 +143,7 @@ def idle_seconds() -> float:
 def code_at_hand() -> str:
     """Return what tells this code from other code: the version, and when a file of it changed last."""
     files = Path(__file__).parents[1].rglob("*.py")
-    return f"{tlcore.__version__} {max(path.stat().st_mtime_ns for path in files)}"
+    return f"{VERSION} {max(path.stat().st_mtime_ns for path in files)}"
 
 
 def log_path() -> Path:
@@ -158,7 +158,7 @@ def _record_path() -> Path:
 def _launch() -> subprocess.Popen[bytes]:
     if log_path().exists() and log_path().stat().st_size > LARGEST_LOG:
         log_path().replace(log_path().with_suffix(".log.1"))
-    package = str(Path(tlcore.__file__).parents[1])
+    package = str(Path(__file__).parents[2])
     path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
     with log_path().open("ab") as log:
         return subprocess.Popen(

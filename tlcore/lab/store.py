@@ -21,24 +21,42 @@ import secrets
 import socket
 import string
 import time
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from functools import lru_cache
-from io import BytesIO
 from typing import Any
 
-import numpy as np
 import sqlalchemy as sa
 
 from tlcore.concerns import Concern
 from tlcore.errors import SpecificationError
+from tlcore.examples import Explanation, FeatureMap
 from tlcore.experiment import Experiment, MethodChoice, Trial
-from tlcore.lab.runs import ACTIVE, MOST_LOSSES, TRIAL_STATUSES, RunInfo
+from tlcore.lab.rows import (
+    Claim,
+    after_loss,
+    at_rest,
+    counts_of,
+    end,
+    experiment_of,
+    held_by,
+    moment,
+    number_of_trials,
+    packed,
+    queued_rows,
+    run_of,
+    seconds_left,
+    seeds_of,
+    settle,
+    status_of,
+    trial_of,
+    unpacked,
+    work_done,
+)
+from tlcore.lab.runs import ACTIVE, TRIAL_STATUSES, RunInfo
 from tlcore.lab.schema import EXPLANATIONS, RESULTS, RUNS, TRIALS, open_database
-from tlcore.results import Explanation, FeatureMap, TrialRecord, TrialResult
+from tlcore.results import TrialRecord, TrialResult
 
 WHOLE = -1
 """In the place of a test example: the trial as a whole, of which a map of features is asked."""
@@ -46,18 +64,6 @@ LEASE = 6.0
 """Seconds that a worker's claim on a trial outlives its last heartbeat, and an engine's its hold on a run."""
 START_TIME = 30.0
 """Seconds that a new run may wait for an engine before it counts as lost."""
-TOLD_ENOUGH = 0.1
-"""Share of a trial from which on its time so far tells how long it takes."""
-
-
-@dataclass(frozen=True)
-class Claim:
-    """The right of one process to carry out one attempt at a trial."""
-
-    trial_id: str
-    run_id: str
-    attempt: int
-    trial: Trial
 
 
 @dataclass(frozen=True)
@@ -99,13 +105,13 @@ class Store:
         }
         with self._writing() as connection:
             connection.execute(RUNS.insert().values(run))
-            connection.execute(TRIALS.insert(), _rows(run_id, experiment.trials()))
+            connection.execute(TRIALS.insert(), queued_rows(run_id, experiment.trials()))
         return run_id
 
     def read(self, run_id: str) -> RunInfo:
         """Return the run as it stands."""
         with self._reading() as connection:
-            return self._infos(connection, [_run(connection, run_id)])[0]
+            return self._infos(connection, [run_of(connection, run_id)])[0]
 
     def runs(self) -> list[RunInfo]:
         """Return all runs, the newest first."""
@@ -117,11 +123,11 @@ class Store:
         """Return the run's trials with their results, in the order of its experiment."""
         query = sa.select(TRIALS).where(TRIALS.c.run_id == run_id).order_by(TRIALS.c.position)
         with self._reading() as connection:
-            experiment = _experiment(_run(connection, run_id).spec)
+            experiment = experiment_of(run_of(connection, run_id).spec)
             rows = connection.execute(query).all()
         return [
             TrialRecord(
-                _trial(experiment, row),
+                trial_of(experiment, row),
                 row.status,
                 row.error,
                 self._result(row.id) if row.status == "done" else None,
@@ -132,13 +138,13 @@ class Store:
     def rename(self, run_id: str, name: str) -> None:
         """Give the run another name."""
         with self._writing() as connection:
-            _run(connection, run_id)
+            run_of(connection, run_id)
             connection.execute(RUNS.update().where(RUNS.c.id == run_id).values(name=name))
 
     def delete(self, run_id: str) -> None:
         """Forget the run and its results; refused while it is at work."""
         with self._writing() as connection:
-            if _status(_run(connection, run_id)) in ACTIVE:
+            if status_of(run_of(connection, run_id)) in ACTIVE:
                 raise SpecificationError(f"run: {run_id!r} is at work; cancel it before deleting it.")
             connection.execute(RUNS.delete().where(RUNS.c.id == run_id))
 
@@ -146,7 +152,7 @@ class Store:
         """Cancel what is queued now, and ask what is running to stop; what is done stays."""
         now = time.time()
         with self._writing() as connection:
-            _run(connection, run_id)
+            run_of(connection, run_id)
             asked = sa.func.coalesce(RUNS.c.cancel_asked, now)
             connection.execute(
                 RUNS.update().where(RUNS.c.id == run_id, RUNS.c.status.in_(ACTIVE)).values(cancel_asked=asked)
@@ -156,7 +162,7 @@ class Store:
                 .where(TRIALS.c.run_id == run_id, TRIALS.c.status == "queued")
                 .values(status="cancelled", finished=now)
             )
-            _settle(connection, [run_id])
+            settle(connection, [run_id])
 
     def resume(self, run_id: str) -> None:
         """Queue again what failed or was cancelled; what is done stays.
@@ -164,7 +170,7 @@ class Store:
         A run that was cancelled before a look at its verdicts has nothing to queue, and goes on with the look.
         """
         with self._writing() as connection:
-            run = _run(connection, run_id)
+            run = run_of(connection, run_id)
             if run.cancel_asked is not None:
                 raise SpecificationError(f"run: {run_id!r} is still stopping; resume it in a moment.")
             queued = connection.execute(
@@ -193,10 +199,10 @@ class Store:
         """
         values = {"spec": experiment.model_dump_json(), "status": "queued", "error": "", "finished": None}
         with self._writing() as connection:
-            run = _run(connection, run_id)
-            if run.status in ACTIVE or _number_of_trials(connection, run_id) != after:
+            run = run_of(connection, run_id)
+            if run.status in ACTIVE or number_of_trials(connection, run_id) != after:
                 raise SpecificationError(f"run: {run_id!r} is at work; wait until it has ended.")
-            connection.execute(TRIALS.insert(), _rows(run_id, further, after))
+            connection.execute(TRIALS.insert(), queued_rows(run_id, further, after))
             connection.execute(
                 RUNS.update()
                 .where(RUNS.c.id == run_id, RUNS.c.status == run.status)
@@ -269,14 +275,14 @@ class Store:
                 .where(RUNS.c.id == row.run_id, RUNS.c.status == "queued")
                 .values(status="running", started=sa.func.coalesce(RUNS.c.started, now))
             )
-            experiment = _experiment(_run(connection, row.run_id).spec)
-        return Claim(trial_id, row.run_id, row.attempt, _trial(experiment, row))
+            experiment = experiment_of(run_of(connection, row.run_id).spec)
+        return Claim(trial_id, row.run_id, row.attempt, trial_of(experiment, row))
 
     def beat(self, claim: Claim, progress: float = 0.0) -> bool:
         """Extend the claim's lease and say how far the work has come; return whether the claim still holds."""
         values = {"lease_until": time.time() + LEASE, "progress": progress}
         with self._writing() as connection:
-            beaten = connection.execute(TRIALS.update().where(*_held(claim)).values(values))
+            beaten = connection.execute(TRIALS.update().where(*held_by(claim)).values(values))
         return beaten.rowcount == 1
 
     def goes_on(self, run_id: str) -> bool:
@@ -287,27 +293,27 @@ class Store:
 
     def finish(self, claim: Claim, result: TrialResult) -> bool:
         """Keep the result of a claimed attempt; False, and nothing kept, where the claim no longer holds."""
-        row = {"trial_id": claim.trial_id, "attempt": claim.attempt, **_packed(result)}
+        row = {"trial_id": claim.trial_id, "attempt": claim.attempt, **packed(result)}
         with self._writing() as connection:
-            won = _end(connection, claim, "done")
+            won = end(connection, claim, "done")
             if won:
                 connection.execute(RESULTS.insert().values(row))
-                _settle(connection, [claim.run_id])
+                settle(connection, [claim.run_id])
         return won
 
     def give_up(self, claim: Claim, status: str, error: str = "") -> bool:
         """End a claimed attempt without a result, as failed or cancelled; False where it no longer holds."""
         with self._writing() as connection:
-            won = _end(connection, claim, status, error)
+            won = end(connection, claim, status, error)
             if won:
-                _settle(connection, [claim.run_id])
+                settle(connection, [claim.run_id])
         return won
 
     def trial(self, trial_id: str) -> Trial:
         """Return a trial by its identifier."""
         with self._reading() as connection:
             row = connection.execute(sa.select(TRIALS).where(TRIALS.c.id == trial_id)).one()
-            return _trial(_experiment(_run(connection, row.run_id).spec), row)
+            return trial_of(experiment_of(run_of(connection, row.run_id).spec), row)
 
     def explain(self, trial_id: str, row: int, explanation: Explanation | FeatureMap | None, error: str = "") -> None:
         """Keep an explanation that was asked for, or why there is none."""
@@ -322,17 +328,17 @@ class Store:
     def extend(self, run_id: str, after: int, further: Sequence[Trial]) -> bool:
         """Add further trials to a run that rests, from a look at its first ``after`` ones; False if it has gone on."""
         with self._writing() as connection:
-            rests = _rests(connection, run_id, after)
+            rests = at_rest(connection, run_id, after)
             if rests:
-                connection.execute(TRIALS.insert(), _rows(run_id, further, after))
+                connection.execute(TRIALS.insert(), queued_rows(run_id, further, after))
         return rests
 
     def conclude(self, run_id: str, after: int, error: str = "") -> bool:
         """End a run that rests, from a look at its first ``after`` trials; False if it has gone on."""
         with self._writing() as connection:
-            rests = _rests(connection, run_id, after)
+            rests = at_rest(connection, run_id, after)
             if rests:
-                _settle(connection, [run_id], looked_at=True)
+                settle(connection, [run_id], looked_at=True)
                 if error:
                     connection.execute(RUNS.update().where(RUNS.c.id == run_id).values(error=error))
         return rests
@@ -351,7 +357,7 @@ class Store:
         query = sa.select(RUNS.c.id, RUNS.c.workers, RUNS.c.cancel_asked).where(RUNS.c.status.in_(ACTIVE))
         with self._reading() as connection:
             runs = connection.execute(query.order_by(RUNS.c.created)).all()
-            counts = _counts(connection, [run.id for run in runs])
+            counts = counts_of(connection, [run.id for run in runs])
         return [
             ActiveRun(
                 *run,
@@ -365,13 +371,13 @@ class Store:
         """Return the run's trials by position."""
         query = sa.select(TRIALS).where(TRIALS.c.run_id == run_id).order_by(TRIALS.c.position)
         with self._reading() as connection:
-            experiment = _experiment(_run(connection, run_id).spec)
-            return [_trial(experiment, row) for row in connection.execute(query)]
+            experiment = experiment_of(run_of(connection, run_id).spec)
+            return [trial_of(experiment, row) for row in connection.execute(query)]
 
     def experiment(self, run_id: str) -> Experiment:
         """Return what the run was asked to do."""
         with self._reading() as connection:
-            return _experiment(_run(connection, run_id).spec)
+            return experiment_of(run_of(connection, run_id).spec)
 
     def queued(self, run_id: str) -> dict[str, int]:
         """Return the run's queued trials in their order: identifier to position."""
@@ -392,7 +398,7 @@ class Store:
                 .where(TRIALS.c.run_id == run_id, TRIALS.c.status == "queued")
                 .values(status="failed", error=error, finished=time.time())
             )
-            _settle(connection, [run_id], looked_at=True)
+            settle(connection, [run_id], looked_at=True)
 
     def release(self, trial_ids: Iterable[str]) -> None:
         """Queue running trials again whose worker was stopped on purpose."""
@@ -426,9 +432,9 @@ class Store:
                 connection.execute(
                     TRIALS.update()
                     .where(TRIALS.c.id == row.id, TRIALS.c.status == "running", TRIALS.c.lease_until < now)
-                    .values(losses=row.losses + 1, lease_until=None, **_after_loss(row, now))
+                    .values(losses=row.losses + 1, lease_until=None, **after_loss(row, now))
                 )
-            _settle(connection, {row.run_id for row in lost})
+            settle(connection, {row.run_id for row in lost})
         return len(lost)
 
     def overdue(self, grace: float) -> dict[str, int]:
@@ -480,7 +486,7 @@ class Store:
     def _read_result(self, trial_id: str) -> TrialResult:
         with self._reading() as connection:
             row = connection.execute(sa.select(RESULTS).where(RESULTS.c.trial_id == trial_id)).one()
-        return _unpacked(row)
+        return unpacked(row)
 
     @contextmanager
     def _writing(self) -> Iterator[sa.Connection]:
@@ -494,22 +500,22 @@ class Store:
 
     def _infos(self, connection: sa.Connection, runs: Sequence[Any]) -> list[RunInfo]:
         ids = [run.id for run in runs]
-        counts, at_work, seeds = _counts(connection, ids), _at_work(connection, ids), _seeds(connection, ids)
+        counts, at_work, seeds = counts_of(connection, ids), work_done(connection, ids), seeds_of(connection, ids)
         return [
             RunInfo(
                 id=run.id,
                 name=run.name,
-                experiment=_experiment(run.spec),
-                status=_status(run),
+                experiment=experiment_of(run.spec),
+                status=status_of(run),
                 stopping=run.cancel_asked is not None,
                 counts={status: counts[run.id, status] for status in TRIAL_STATUSES},
                 seeds=seeds[run.id],
                 at_work=at_work.get(run.id, 0.0),
-                created=_moment(run.created),
-                started=_moment(run.started) if run.started else None,
-                finished=_moment(run.finished) if run.finished else None,
+                created=moment(run.created),
+                started=moment(run.started) if run.started else None,
+                finished=moment(run.finished) if run.finished else None,
                 error=run.error,
-                seconds_left=_seconds_left(connection, run) if run.status in ACTIVE else None,
+                seconds_left=seconds_left(connection, run) if run.status in ACTIVE else None,
                 concerns=[concern["sentence"] for concern in json.loads(run.concerns)],
             )
             for run in runs
@@ -524,180 +530,4 @@ def open_store(url: str) -> Store:
 
 def _new_id(now: float) -> str:
     tail = "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(4))
-    return f"{_moment(now):%Y%m%d-%H%M%S}-{tail}"
-
-
-def _moment(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
-
-
-def _run(connection: sa.Connection, run_id: str) -> Any:
-    row = connection.execute(sa.select(RUNS).where(RUNS.c.id == run_id)).one_or_none()
-    if row is None:
-        raise SpecificationError(f"run: {run_id!r} is not known; see `python -m tlcore runs`.")
-    return row
-
-
-def _status(run: Any) -> str:
-    """Return the run's status; a run that nobody holds any more must not say that it is at work."""
-    return "lost" if run.status in ACTIVE and run.lease_until < time.time() else str(run.status)
-
-
-def _experiment(spec: str) -> Experiment:
-    # It was checked when it was submitted, and is not checked again: today's catalogue, or a machine without the
-    # accelerator it ran on, must not make an old run unreadable.
-    fields = json.loads(spec)
-    fields["methods"] = [MethodChoice(**choice) for choice in fields["methods"]]
-    return Experiment.model_construct(**fields)
-
-
-def _trial(experiment: Experiment, row: Any) -> Trial:
-    return Trial(experiment, MethodChoice.model_validate_json(row.method), row.budget, row.seed)
-
-
-def _rows(run_id: str, trials: Sequence[Trial], first: int = 0) -> list[dict[str, Any]]:
-    """Return the rows of queued trials; a position that is taken is refused, so that none is added twice."""
-    return [
-        {
-            "id": f"{run_id}.{position}",
-            "run_id": run_id,
-            "position": position,
-            "method": trial.method.model_dump_json(),
-            "budget": trial.budget,
-            "seed": trial.seed,
-            "status": "queued",
-        }
-        for position, trial in enumerate(trials, first)
-    ]
-
-
-def _held(claim: Claim) -> tuple[sa.ColumnElement[bool], ...]:
-    return (
-        TRIALS.c.id == claim.trial_id,
-        TRIALS.c.attempt == claim.attempt,
-        TRIALS.c.status == "running",
-    )
-
-
-def _end(connection: sa.Connection, claim: Claim, status: str, error: str = "") -> bool:
-    ended = connection.execute(
-        TRIALS.update().where(*_held(claim)).values(status=status, error=error, finished=time.time(), lease_until=None)
-    )
-    return ended.rowcount == 1
-
-
-def _after_loss(row: Any, now: float) -> dict[str, Any]:
-    if row.cancel_asked is not None:
-        return {"status": "cancelled", "finished": now}
-    if row.losses + 1 >= MOST_LOSSES:
-        return {"status": "failed", "error": f"worker lost {MOST_LOSSES} times", "finished": now}
-    return {"status": "queued"}
-
-
-def _settle(connection: sa.Connection, run_ids: Iterable[str], looked_at: bool = False) -> None:
-    """End each of these runs whose trials have all ended; one until decided once its verdicts were looked at."""
-    for run_id in run_ids:
-        # Where writers are not alone, as they are in SQLite, two that end the last two trials must not miss each other.
-        run = connection.execute(sa.select(RUNS).where(RUNS.c.id == run_id).with_for_update()).one()
-        counts = _counts(connection, [run_id])
-        if any(counts[run_id, status] for status in ACTIVE):
-            continue
-        status = next((s for s in ("cancelled", "done") if counts[run_id, s]), "failed")
-        if not looked_at and _experiment(run.spec).until == "decided":
-            if run.cancel_asked is None:
-                continue
-            status = "cancelled"  # though its trials be done: it would have gone on
-        error = connection.scalar(
-            sa.select(TRIALS.c.error)
-            .where(TRIALS.c.run_id == run_id, TRIALS.c.status == "failed")
-            .order_by(TRIALS.c.position)
-            .limit(1)
-        )
-        connection.execute(
-            RUNS.update()
-            .where(RUNS.c.id == run_id, RUNS.c.status.in_(ACTIVE))
-            .values(status=status, error=error or "", finished=time.time(), cancel_asked=None)
-        )
-
-
-def _counts(connection: sa.Connection, run_ids: list[str]) -> Counter[tuple[str, str]]:
-    query = (
-        sa.select(TRIALS.c.run_id, TRIALS.c.status, sa.func.count())
-        .where(TRIALS.c.run_id.in_(run_ids))
-        .group_by(TRIALS.c.run_id, TRIALS.c.status)
-    )
-    return Counter({(run_id, status): count for run_id, status, count in connection.execute(query)})
-
-
-def _number_of_trials(connection: sa.Connection, run_id: str) -> int:
-    query = sa.select(sa.func.count()).select_from(TRIALS).where(TRIALS.c.run_id == run_id)
-    return connection.scalar(query) or 0
-
-
-def _rests(connection: sa.Connection, run_id: str, after: int) -> bool:
-    """Whether a run of so many trials waits for a look; from here on nobody else changes that."""
-    active = (RUNS.c.id == run_id, RUNS.c.status.in_(ACTIVE))
-    if connection.execute(sa.select(RUNS.c.id).where(*active).with_for_update()).first() is None:
-        return False
-    counts = _counts(connection, [run_id])
-    return sum(counts.values()) == after and not any(counts[run_id, status] for status in ACTIVE)
-
-
-def _seeds(connection: sa.Connection, run_ids: list[str]) -> dict[str, int]:
-    """Return how many different seeds the trials have, by run."""
-    query = sa.select(TRIALS.c.run_id, sa.func.count(TRIALS.c.seed.distinct())).group_by(TRIALS.c.run_id)
-    return dict(tuple(row) for row in connection.execute(query.where(TRIALS.c.run_id.in_(run_ids))))
-
-
-def _at_work(connection: sa.Connection, run_ids: list[str]) -> dict[str, float]:
-    """Return what the trials at work have done, added up, by run."""
-    query = sa.select(TRIALS.c.run_id, sa.func.sum(TRIALS.c.progress)).group_by(TRIALS.c.run_id)
-    rows = connection.execute(query.where(TRIALS.c.run_id.in_(run_ids), TRIALS.c.status == "running"))
-    return dict(tuple(row) for row in rows)
-
-
-def _seconds_left(connection: sa.Connection, run: Any) -> float | None:
-    """Forecast what is left: a trial takes as long as its method's finished ones did, or as all did.
-
-    One at work that has come some way takes as long for the rest as it took so far.
-    """
-    columns = (TRIALS.c.method, TRIALS.c.status, TRIALS.c.started, TRIALS.c.finished, TRIALS.c.progress)
-    trials = connection.execute(sa.select(*columns).where(TRIALS.c.run_id == run.id)).all()
-    seconds: dict[str, list[float]] = {}
-    for trial in trials:
-        if trial.status == "done":
-            seconds.setdefault(trial.method, []).append(trial.finished - trial.started)
-    now, left = time.time(), 0.0
-    for trial in trials:
-        if trial.status == "running" and trial.progress >= TOLD_ENOUGH and trial.method not in seconds:
-            seconds[trial.method] = [(now - trial.started) / trial.progress]
-    if not seconds:
-        return None
-    usual = float(np.mean([value for values in seconds.values() for value in values]))
-    for trial in trials:
-        expected = float(np.mean(seconds.get(trial.method, usual)))
-        if trial.status == "queued":
-            left += expected
-        elif trial.status == "running":
-            so_far = now - trial.started
-            told = trial.progress >= TOLD_ENOUGH
-            left += so_far * (1 / trial.progress - 1) if told else max(0.0, expected - so_far)
-    at_once = sum(trial.status == "running" for trial in trials)
-    return left / max(at_once, 1)
-
-
-def _packed(result: TrialResult) -> dict[str, Any]:
-    file = BytesIO()
-    np.savez_compressed(file, allow_pickle=False, **result.examples)
-    return {
-        "metrics": json.dumps(result.metrics, default=float),  # numpy's scalars are numbers too
-        "curves": json.dumps(result.curves, default=float),
-        "examples": file.getvalue(),
-        "note": result.note,
-    }
-
-
-def _unpacked(row: Any) -> TrialResult:
-    with np.load(BytesIO(row.examples), allow_pickle=False) as arrays:
-        examples = {name: arrays[name] for name in arrays.files}
-    return TrialResult(json.loads(row.metrics), json.loads(row.curves), examples, row.note)
+    return f"{moment(now):%Y%m%d-%H%M%S}-{tail}"

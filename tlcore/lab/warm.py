@@ -8,7 +8,6 @@ import distributed  # noqa: F401
 import sklearn.datasets  # noqa: F401
 import torch
 
-import tlcore.lab.worker
 import tlcore.trial  # noqa: F401
 
 torch.set_num_threads(1)  # one process for each core; threads on top would only be in each other's way

@@ -14,7 +14,8 @@ from typing import Self
 from distributed import Worker, WorkerPlugin
 
 from tlcore.cancellation import Cancelled
-from tlcore.lab.store import WHOLE, Claim, Store, open_store
+from tlcore.lab.rows import Claim
+from tlcore.lab.store import WHOLE, Store, open_store
 from tlcore.results import Results
 
 log = logging.getLogger(__name__)

@@ -5,7 +5,6 @@ A module of a family is imported without torch: what a form or a list needs is t
 
 from tlcore.methods.adaptive import JDOT, MEDA, EasyTL
 from tlcore.methods.adversarial import CDAN, DANN, IWAN, MCD, MDD
-from tlcore.methods.base import Method
 from tlcore.methods.baselines import (
     BestFromScratch,
     BoostedTrees,
@@ -14,6 +13,7 @@ from tlcore.methods.baselines import (
     LogisticRegression,
     NearestNeighbours,
     Pooled,
+    RidgeRegression,
     SmallNetwork,
     SourceOnly,
 )
@@ -39,29 +39,18 @@ from tlcore.methods.parameters import (
     LoRA,
     ULMFiT,
 )
+from tlcore.methods.quantities import DomainInvariantPLS, TrAdaBoostR2
 from tlcore.methods.recommenders import ALS, BPR, CMF, EASE, EMCDR, ItemKNN, JointEASE, Popularity
+from tlcore.methods.registry import METHODS, register
 from tlcore.methods.self_training import SHOT, PseudoLabel, Tent
 
-METHODS: dict[str, type[Method]] = {}
-
-
-def register(method: type[Method]) -> type[Method]:
-    """Add a method to the catalogue; usable as a decorator.
-
-    Raises
-    ------
-    ValueError
-        If the name is taken by another class.
-    """
-    if METHODS.setdefault(method.name, method) is not method:
-        raise ValueError(f"method name {method.name!r} is taken by {METHODS[method.name].__qualname__}")
-    return method
-
+__all__ = ["METHODS", "register"]
 
 for _method in (
     FromScratch,
     SmallNetwork,
     LogisticRegression,
+    RidgeRegression,
     LinearSVM,
     NearestNeighbours,
     BoostedTrees,
@@ -97,6 +86,7 @@ for _method in (
     MEDA,
     EasyTL,
     JDOT,
+    DomainInvariantPLS,
     MMD,
     JMMD,
     DeepCORAL,
@@ -112,6 +102,7 @@ for _method in (
     DensitySelection,
     NearestNeighbourSelection,
     TrAdaBoost,
+    TrAdaBoostR2,
     IWAN,
     PseudoLabel,
     SHOT,

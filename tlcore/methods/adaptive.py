@@ -21,7 +21,7 @@ class _Adaptive(Method):
 
     family = "feature"
     serves = ("transductive",)
-    tasks = ("classification",)
+    needs = frozenset({"classes", "rows"})
     trains_on = ("source",)
     on_features = True
     needs_unlabelled = True
@@ -194,9 +194,9 @@ class JDOT(_Adaptive):
     """min over f, γ of  Σᵢⱼ γᵢⱼ·(α·‖sᵢ − tⱼ‖² + ‖yᵢ − f(tⱼ)‖²) + η‖f‖²: source pairs move to target pairs (t, f(t)).
 
     Joint distribution optimal transport: rows and answers together take the cheapest plan γ, and f learns from the
-    answers that arrive; in turn, ``iterations`` times. f is a ridge regression to 0 and 1 on a Gaussian kernel with
-    at most ``landmarks`` rows of the target. Distances are divided by their largest. It needs about equal class
-    frequencies. Beyond ``batch`` rows plans are between random batches.
+    answers that arrive; in turn, ``iterations`` times. f is a ridge regression, to 0 and 1 where answers are classes,
+    on a Gaussian kernel with at most ``landmarks`` rows of the target. Distances are divided by their largest. It needs
+    about equal class frequencies. Beyond ``batch`` rows plans are between random batches.
 
     References
     ----------
@@ -205,6 +205,7 @@ class JDOT(_Adaptive):
     """
 
     name = "jdot"
+    needs = frozenset({"labels", "rows"})
     reference = "Courty et al., NeurIPS 2017"
 
     distance_weight: float = Field(1.0, gt=0, le=1e6, description="α, how much the rows' distance counts.")
@@ -218,7 +219,7 @@ class JDOT(_Adaptive):
         from scipy.linalg import solve
 
         source, target = seen.source.inputs, seen.unlabelled
-        one_hot, m = np.eye(seen.answers)[seen.source.answers], len(target)
+        wanted, m = seen.wanted, len(target)
         width = median_squared_distance(target)
         places = spread(m, self.landmarks)
         kernel, among = gaussian(target, target[places], width), gaussian(target[places], target[places], width)
@@ -232,16 +233,18 @@ class JDOT(_Adaptive):
             for mine, theirs in pairs:
                 cost = self.costs(source[theirs], target[mine])
                 if step:
-                    cost += squared_distances(one_hot[theirs], answered[mine])
+                    cost += squared_distances(wanted[theirs], answered[mine])
                 plan = cheapest(cost)
-                arrived[mine] = (plan / plan.sum(0)).T @ one_hot[theirs]
+                arrived[mine] = (plan / plan.sum(0)).T @ wanted[theirs]
             coefficients = solve(fixed, kernel.T @ arrived, assume_a="pos")
             previous, answered = answered, kernel @ coefficients
-            if step and np.array_equal(previous.argmax(1), answered.argmax(1)):
+            if step and _same_answers(previous, answered):
                 break
 
+        sharpness = SHARPNESS if seen.answers > 1 else 1.0
+
         def predict(inputs: np.ndarray) -> np.ndarray:
-            return np.asarray(gaussian(inputs, target[places], width) @ coefficients) * SHARPNESS
+            return np.asarray(gaussian(inputs, target[places], width) @ coefficients) * sharpness
 
         several = f"approximate: plans between batches of {self.batch:,} rows" if len(pairs) > 1 else ""
         return Solution(predict, several)
@@ -250,6 +253,13 @@ class JDOT(_Adaptive):
         """α times the squared distances (n, m), the largest of which is one."""
         distances = squared_distances(source, target)
         return np.asarray(self.distance_weight * distances / max(distances.max(), 1e-300))
+
+
+def _same_answers(before: np.ndarray, after: np.ndarray) -> bool:
+    """Whether guesses (m, K) have stayed: the classes, or the numbers to a thousandth of their spread."""
+    if after.shape[1] > 1:
+        return np.array_equal(before.argmax(1), after.argmax(1))
+    return bool(np.abs(before - after).max() <= 1e-3 * after.std())
 
 
 def cheapest(cost: np.ndarray) -> np.ndarray:

@@ -63,7 +63,7 @@ class CDAN(_Adversarial):
     """
 
     name = "cdan"
-    tasks = ("classification",)
+    needs = frozenset({"classes"})
     reference = "Long et al., NeurIPS 2018"
 
     def critic(self, features: int, classes: int) -> nn.Module:
@@ -92,7 +92,7 @@ class IWAN(_Adversarial):
     """
 
     name = "iwan"
-    tasks = ("classification",)
+    needs = frozenset({"classes"})
     family = "instance"
     reference = "Zhang et al., CVPR 2018"
 
@@ -121,7 +121,7 @@ class MCD(FromSourceWithTarget):
     """
 
     name = "mcd"
-    tasks = ("classification",)
+    needs = frozenset({"classes"})
     reference = "Saito et al., CVPR 2018"
 
     critic_width: int = Field(64, ge=1, le=4096, description="Hidden units in each of the second head's two layers.")
@@ -156,7 +156,7 @@ class MDD(FromSourceWithTarget):
     """
 
     name = "mdd"
-    tasks = ("classification",)
+    needs = frozenset({"classes"})
     reference = "Zhang et al., ICML 2019"
 
     margin: float = Field(4.0, ge=1, le=100, description="γ, how much agreement on the source counts.")

@@ -15,12 +15,15 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
     from torch import Tensor, nn
 
+    from tlcore.examples import Examples
     from tlcore.network import Network
-    from tlcore.scenarios.base import Examples
 
 Family = Literal["baseline", "parameter", "feature", "instance"]
 Setting = Literal["inductive", "transductive"]
-Task = Literal["classification", "ranking"]
+Need = Literal["classes", "choices", "numbers", "one of K", "labels", "rows", "linear head", "small network"]
+"""What a method may need besides a network: answers that are classes of examples, items that users chose, numbers; of
+these one of K (a class or an item) or one for each example (a class or a number); examples that are rows of features,
+one each; a head that is linear in features; a network that few examples can teach."""
 PENALTY_LAMBDA = 1e-4
 """λ of a penalty when the experiment leaves it open."""
 FeatureMap = Callable[["np.ndarray"], "np.ndarray"]
@@ -41,8 +44,13 @@ class Classify(Protocol):
         ...
 
 
-def _no_classifier(*_: Any, **__: Any) -> Predict:
+def no_classifier(*_: Any, **__: Any) -> Predict:
+    """Refuse: nothing here learns from rows."""
     raise TypeError("no classifier was lent")
+
+
+def _no_learner(*_: Any, **__: Any) -> Classify:
+    return no_classifier
 
 
 @dataclass(frozen=True)
@@ -60,7 +68,9 @@ class Seen:
     unlabelled : np.ndarray, shape (m, ...)
         Target examples without their answers.
     classify : Classify
-        The scenario's classifier, for methods that need answers on the way.
+        The scenario's learner, for methods that need answers on the way.
+    lend : callable
+        Another learner by its name, for methods that are one.
     """
 
     source: Examples
@@ -69,11 +79,20 @@ class Seen:
     seed: int
     unlabelled: np.ndarray
     classify: Classify
+    lend: Callable[..., Classify] = _no_learner
+
+    @property
+    def wanted(self) -> np.ndarray:
+        """What f should say of each source row, (n, K): 1 for its class and 0 for others, or its number, (n, 1)."""
+        import numpy as np
+
+        answers = self.source.answers
+        return answers[:, None] if answers.dtype.kind == "f" else np.eye(self.answers)[answers]
 
     @classmethod
     def labelled(cls, source: Examples | None, target: Examples, answers: int, seed: int) -> Self:
         """Return what a solver sees that needs labelled examples and nothing else."""
-        return cls(target[:0] if source is None else source, target, answers, seed, target.inputs[:0], _no_classifier)
+        return cls(target[:0] if source is None else source, target, answers, seed, target.inputs[:0], no_classifier)
 
 
 class Solution(NamedTuple):
@@ -97,7 +116,7 @@ class Batch:
         The answers of the source examples.
     source_weights : Tensor, shape (n,)
         Their wᵢ, with a mean of about one.
-    head : nn.Linear
+    head : nn.Module
         From features to outputs.
     critic : nn.Module or None
         What `Method.critic` returned; it trains along with the network.
@@ -111,7 +130,7 @@ class Batch:
     target_outputs: Tensor
     source_answers: Tensor
     source_weights: Tensor
-    head: nn.Linear
+    head: nn.Module
     critic: nn.Module | None
     progress: float
 
@@ -159,7 +178,8 @@ class Method(BaseModel):
     name: ClassVar[str]
     family: ClassVar[Family]
     serves: ClassVar[tuple[Setting, ...]] = ("inductive", "transductive")
-    tasks: ClassVar[tuple[Task, ...]] = ("classification", "ranking")
+    needs: ClassVar[frozenset[Need]] = frozenset()
+    """What a task must give for it to apply; nothing: a network is enough."""
     reference: ClassVar[str] = ""
     starts_from: ClassVar[Literal["random", "source"]] = "random"
     """θ₀: a random start, or the parameters of the model trained on the source."""
@@ -225,7 +245,7 @@ class Method(BaseModel):
         return {
             "family": cls.family,
             "settings": list(cls.serves),
-            "tasks": list(cls.tasks),
+            "needs": sorted(cls.needs),
             "needs_source_data": usual.needs_source_data,
             "needs_target_labels": "transductive" not in cls.serves,
             "needs_unlabelled": cls.needs_unlabelled,
@@ -273,7 +293,7 @@ class Method(BaseModel):
         """Whether this method chooses the part behind a hook."""
         return getattr(type(self), hook) is not getattr(Method, hook)
 
-    def candidates(self, own: tuple[str, ...], usable: tuple[str, ...]) -> dict[str, Method]:
+    def candidates(self, own: dict[str, type[Method]], usable: dict[str, type[Method]]) -> dict[str, Method]:
         """Return the methods, by a name to report, of which one that ``chooses`` is the best.
 
         ``own`` are the scenario's baselines without the source, ``usable`` all that can be used here in decent time.

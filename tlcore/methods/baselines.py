@@ -6,7 +6,6 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from tlcore.classifiers import Classifier
 from tlcore.methods.base import Method, Seen, Solution
 
 
@@ -67,17 +66,17 @@ class SmallNetwork(FromScratch):
 
     name = "small_network"
     data_alone = False
-    tasks = ("classification",)
+    needs = frozenset({"small network"})
     reference = "Kim, EMNLP 2014"
     small = True
 
 
 class _Classical(Method):
-    """A classifier of `tlcore.classifiers` on raw x and the labels that the budget bought; a subclass says which."""
+    """A learner of `tlcore.classifiers`, or `tlcore.regressors`, on raw x and the labels that the budget bought."""
 
     family = "baseline"
     serves = ("inductive",)
-    tasks = ("classification",)
+    needs = frozenset({"labels", "rows"})
     on_raw = True
     takes_sparse = True
     classifier: ClassVar[str]
@@ -86,9 +85,9 @@ class _Classical(Method):
 
     def solve(self, seen: Seen) -> Solution:
         """Fit; an answer without an example is never given."""
-        fit = Classifier(self.classifier, seen.answers, seen.seed, folds=self.folds)
+        fit = seen.lend(self.classifier, folds=self.folds)
         predict = fit(seen.target.inputs, seen.target.answers, groups=seen.target.groups)
-        return Solution(predict, fit.note)
+        return Solution(predict, getattr(fit, "note", ""))
 
 
 class LogisticRegression(_Classical):
@@ -99,14 +98,33 @@ class LogisticRegression(_Classical):
     """
 
     name = "logistic_regression"
+    needs = frozenset({"classes", "rows"})
     classifier = "logistic"
+
+
+class RidgeRegression(_Classical):
+    """min over w, b of  C·Σ_target (y − w·x − b)² + ‖w‖²  on raw x: pixels, cells, or TF-IDF of words.
+
+    The classical rival where answers are numbers. C is chosen by cross-validation within the label budget
+    (`tlcore.regressors.chosen`); squares of large misses rule it.
+
+    References
+    ----------
+    Hoerl & Kennard, Ridge regression: biased estimation for nonorthogonal problems, Technometrics 1970.
+    """
+
+    name = "ridge_regression"
+    needs = frozenset({"numbers", "rows"})
+    reference = "Hoerl & Kennard, Technometrics 1970"
+    classifier = "ridge"
 
 
 class LinearSVM(_Classical):
     """min over W, b of  C·Σ_target max(0, 1 − y·(Wx + b))² + ½‖W‖²  on raw x, one class against the rest.
 
-    Where columns outnumber labels it is often ahead of `LogisticRegression`, and its outputs are no probabilities. C is
-    chosen by cross-validation within the label budget (`tlcore.classifiers.chosen`).
+    Where columns outnumber labels it is often ahead of `LogisticRegression`, and its outputs are no probabilities. Of
+    numbers it is a support vector regression, which minds misses beyond a tenth of the answers' spread. C is chosen by
+    cross-validation within the label budget (`tlcore.classifiers.chosen`).
 
     References
     ----------
@@ -121,7 +139,8 @@ class LinearSVM(_Classical):
 class NearestNeighbours(_Classical):
     """f(x)_c = log share of c among the k target examples whose raw x is nearest; k by cross-validation, at most 25.
 
-    It learns nothing and assumes nothing but that near rows are answered alike, in units that can be compared.
+    It learns nothing and assumes nothing but that near rows are answered alike, in units that can be compared. Of
+    numbers f is the mean of the k answers.
 
     References
     ----------
@@ -136,6 +155,7 @@ class NearestNeighbours(_Classical):
 class BoostedTrees(_Classical):
     """f(x) = Σ of up to 100 trees, each a step against the gradient of Σ_target log loss at those before it, on raw x.
 
+    Of numbers the squared error takes the place of the log loss.
     What is usually hardest to beat on tables of a few hundred rows and more: thresholds, interactions, columns in any
     unit. On a handful of labels, or on hundreds of noisy columns, linear ones are ahead. Needs every cell.
 
@@ -169,8 +189,6 @@ class BestFromScratch(Method):
         """Those candidates that do are left out where that is too much."""
         return False
 
-    def candidates(self, own: tuple[str, ...], usable: tuple[str, ...]) -> dict[str, Method]:
+    def candidates(self, own: dict[str, type[Method]], usable: dict[str, type[Method]]) -> dict[str, Method]:
         """The scenario's."""
-        from tlcore.methods import METHODS
-
-        return {name: METHODS[name]() for name in own}
+        return {name: method() for name, method in own.items()}

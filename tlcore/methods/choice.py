@@ -31,7 +31,7 @@ class Auto(Method):
 
     name = "auto"
     family = "parameter"
-    tasks = ("classification",)
+    needs = frozenset({"classes"})
     reference = "You et al., ICML 2019"
     chooses = True
     needs_unlabelled = True
@@ -45,7 +45,7 @@ class Auto(Method):
     @field_validator("among", mode="before")
     @classmethod
     def _known(cls, value: object) -> object:
-        from tlcore.methods import METHODS
+        from tlcore.methods.registry import METHODS
 
         names = [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
         for name in names if isinstance(names, (list, tuple)) else ():
@@ -73,16 +73,14 @@ class Auto(Method):
         """As chosen."""
         return self.by
 
-    def candidates(self, own: tuple[str, ...], usable: tuple[str, ...]) -> dict[str, Method]:
+    def candidates(self, own: dict[str, type[Method]], usable: dict[str, type[Method]]) -> dict[str, Method]:
         """Those of ``among``, or of the portfolio and the scenario's own, that can be used here."""
-        from tlcore.methods import METHODS
-
         names = [name for name in dict.fromkeys(self.among or (*own, *PORTFOLIO)) if name in usable]
         found = {}
         for name in names:
-            usual = METHODS[name]()
+            usual = usable[name]()
             found[name] = usual
             for factor in (1 / 3, 3.0) if self.rates == 3 and not usual.overrides("solve") else ():
                 rate = min(1.0, round(usual.learning_rate * factor, 6))
-                found[f"{name}(learning_rate={rate:g})"] = METHODS[name].configure({"learning_rate": rate})
+                found[f"{name}(learning_rate={rate:g})"] = usable[name].configure({"learning_rate": rate})
         return found

@@ -9,8 +9,8 @@ from pydantic import Field
 from tlcore.methods.base import Family, Method
 
 if TYPE_CHECKING:
+    from tlcore.examples import Examples
     from tlcore.network import Network
-    from tlcore.scenarios.base import Examples
 
 
 class LightGCN(Method):
@@ -28,7 +28,7 @@ class LightGCN(Method):
     name = "lightgcn"
     family: ClassVar[Family] = "baseline"
     serves = ("inductive",)
-    tasks = ("ranking",)
+    needs = frozenset({"choices"})
     reference = "He et al., SIGIR 2020"
 
     hops: int = Field(3, ge=1, le=8, description="H, how far a choice is felt on the graph.")
@@ -75,7 +75,7 @@ class CoNet(Method):
     name = "conet"
     family = "parameter"
     serves = ("inductive",)
-    tasks = ("ranking",)
+    needs = frozenset({"choices"})
     reference = "Hu, Zhang & Yang, CIKM 2018"
     trains_on = ("source", "target")
 

@@ -33,6 +33,7 @@ class Moved(Method):
     on_features = True
     needs_unlabelled = True
     data_alone = True
+    needs = frozenset({"linear head"})
 
     learning_rate: float = Field(2e-2, gt=0, le=1, description="Step size at the start of training.")
 
@@ -40,7 +41,7 @@ class Moved(Method):
 class Mapped(Moved):
     """Σ_source L + Σ_target L on few numbers for each row; a subclass says which."""
 
-    tasks = ("classification",)
+    needs = frozenset({"rows", "linear head"})
 
     dimensions: int = Field(30, ge=1, le=4096, description="d, how many directions are kept, at most.")
 
@@ -133,6 +134,7 @@ class JDA(_Agreeing):
     """
 
     name = "jda"
+    needs = frozenset({"classes", "rows", "linear head"})
     reference = "Long et al., ICCV 2013"
 
     iterations: int = Field(10, ge=1, le=100, description="How often the target's answers are guessed anew.")
@@ -211,6 +213,7 @@ class JGSA(Mapped):
     """
 
     name = "jgsa"
+    needs = frozenset({"classes", "rows", "linear head"})
     reference = "Zhang, Li & Ogunbona, CVPR 2017"
 
     nearness: float = Field(1.0, ge=0, le=1e6, description="λ, what keeps the two subspaces near.")

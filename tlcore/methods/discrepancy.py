@@ -55,7 +55,7 @@ class JMMD(FromSourceWithTarget):
     """
 
     name = "jmmd"
-    tasks = ("classification",)
+    needs = frozenset({"classes"})
     reference = "Long et al., ICML 2017"
 
     def transfer_loss(self, batch: Batch) -> Tensor:
@@ -79,7 +79,6 @@ class DeepCORAL(FromSourceWithTarget):
     """
 
     name = "deep_coral"
-    tasks = ("classification",)
     reference = "Sun & Saenko, ECCV workshops 2016"
     default_beta = 10.0
 
@@ -103,7 +102,7 @@ class MCC(FromSourceWithTarget):
     """
 
     name = "mcc"
-    tasks = ("classification",)
+    needs = frozenset({"classes"})
     reference = "Jin et al., ECCV 2020"
 
     temperature: float = Field(2.5, gt=0, le=100, description="What outputs are divided by before the softmax.")
@@ -132,7 +131,6 @@ class AFN(FromSourceWithTarget):
     """
 
     name = "afn"
-    tasks = ("classification",)
     reference = "Xu et al., ICCV 2019"
     default_beta = 0.05
 

@@ -194,7 +194,7 @@ class OptimalTransport(Moved):
     """
 
     name = "optimal_transport"
-    tasks = ("classification",)
+    needs = frozenset({"classes", "rows", "linear head"})
     reference = "Courty et al., IEEE TPAMI 2017"
 
     entropy: float = Field(0.05, gt=0, le=1e3, description="ε, how blurred the plan is, as a share of the mean cost.")

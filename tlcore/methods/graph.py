@@ -12,7 +12,7 @@ from torch.nn.functional import linear
 from tlcore.network import Network
 
 if TYPE_CHECKING:
-    from tlcore.scenarios.base import Examples
+    from tlcore.examples import Examples
 
 
 class SmoothedNetwork(Network):
@@ -31,7 +31,7 @@ class SmoothedNetwork(Network):
         super().__init__(list(network.body), network.head)
         self.hops = hops
         users, items = (torch.cat([torch.from_numpy(part) for part in parts]) for parts in _columns(domains))
-        size = self._factors.num_embeddings + network.head.out_features
+        size = self._factors.num_embeddings + network.linear.out_features
         ends = torch.stack([users, items + self._factors.num_embeddings]).unique(dim=1)
         ends = torch.cat([ends, ends.flip(0)], dim=1)
         degree = torch.bincount(ends[0], minlength=size).clamp(min=1).float()
@@ -46,17 +46,17 @@ class SmoothedNetwork(Network):
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Return the users' smoothed vectors (n, F) and their scores (n, K)."""
-        nodes = total = torch.cat([self._factors.weight, self.head.weight])
+        nodes = total = torch.cat([self._factors.weight, self.linear.weight])
         for _hop in range(self.hops):
             nodes = _Smooth.apply(self._graph.to(nodes.device), nodes)
             total = total + nodes
         mean = total / (self.hops + 1)
-        users, items = mean.split([self._factors.num_embeddings, self.head.out_features])
+        users, items = mean.split([self._factors.num_embeddings, self.linear.out_features])
         features = users[inputs]
         for module in self.body.modules():
             if isinstance(module, nn.Dropout):
                 features = module(features)
-        return features, linear(features, items, self.head.bias)
+        return features, linear(features, items, self.linear.bias)
 
 
 class _Smooth(torch.autograd.Function):
@@ -84,14 +84,14 @@ class CrossNetwork(Network):
     """
 
     def __init__(self, network: Network, first_target: int, layers: int) -> None:
-        width = network.head.in_features
+        width = network.features
         super().__init__([*network.body, _Towers(width, layers)], network.head)
         self.first_target = first_target
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         """Return the target tower's features (n, F) and the scores (n, K) of both towers' answers."""
         of_source, of_target = self.body(inputs)
-        weight, bias, first = self.head.weight, self.head.bias, self.first_target
+        weight, bias, first = self.linear.weight, self.linear.bias, self.first_target
         outputs = [linear(of_source, weight[:first], bias[:first]), linear(of_target, weight[first:], bias[first:])]
         return of_target, torch.cat(outputs, dim=1)
 

@@ -7,9 +7,10 @@ from collections.abc import Callable
 import numpy as np
 from pydantic import Field
 
-from tlcore.methods.base import Method, Predict, Seen, Solution
+from tlcore.examples import Predict
+from tlcore.methods.base import Method, Seen, Solution
 from tlcore.methods.kernels import gaussian, mean_similarity, median_squared_distance, spread
-from tlcore.scenarios.splits import groups_of
+from tlcore.splits import groups_of
 
 EXACT_ROWS = 8000  # a kernel of all pairs then takes half a GB
 
@@ -286,7 +287,7 @@ class TrAdaBoost(Method):
     name = "tradaboost"
     family = "instance"
     serves = ("inductive",)
-    tasks = ("classification",)
+    needs = frozenset({"classes", "rows"})
     reference = "Dai et al., ICML 2007"
     trains_on = ("source", "target")
     on_features = True

@@ -17,8 +17,8 @@ from tlcore.methods.base import Method
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
+    from tlcore.examples import Examples
     from tlcore.network import Network
-    from tlcore.scenarios.base import Examples
 
 
 class Task(NamedTuple):
@@ -35,7 +35,7 @@ class _Episodic(Method):
 
     family = "parameter"
     serves = ("inductive",)
-    tasks = ("classification",)
+    needs = frozenset({"classes", "linear head"})
     starts_from = "source"
 
     tasks_seen: int = Field(300, ge=1, le=100_000, description="How many tasks θ₀ is learned from.")
@@ -60,7 +60,7 @@ class _Episodic(Method):
         for _ in range(self.tasks_seen):
             if should_stop():
                 raise Cancelled
-            task = draw(inputs, answers, network.head.out_features, self.shots, self.queries, generator)
+            task = draw(inputs, answers, network.linear.out_features, self.shots, self.queries, generator)
             optimiser.zero_grad()
             self.step(network, task)
             optimiser.step()
@@ -89,7 +89,7 @@ class Prototypical(_Episodic):
         """Cross-entropy of the queries by their distances to the means."""
         from torch.nn.functional import cross_entropy
 
-        centres, known = prototypes(network.body(task.inputs), task.answers, network.head.out_features)
+        centres, known = prototypes(network.body(task.inputs), task.answers, network.linear.out_features)
         distances = (network.body(task.query_inputs)[:, None] - centres[None]).square().sum(2)
         cross_entropy((-distances).masked_fill(~known, -1e9), task.query_answers).backward()
 
@@ -103,9 +103,9 @@ class Prototypical(_Episodic):
 
         with torch.no_grad():
             features = network.body(torch.from_numpy(target.inputs))
-            centres, known = prototypes(features, torch.from_numpy(target.answers), network.head.out_features)
-            network.head.weight.copy_(2 * centres)
-            network.head.bias.copy_(torch.where(known, -centres.square().sum(1), -1e9))
+            centres, known = prototypes(features, torch.from_numpy(target.answers), network.linear.out_features)
+            network.linear.weight.copy_(2 * centres)
+            network.linear.bias.copy_(torch.where(known, -centres.square().sum(1), -1e9))
         return network
 
 

@@ -11,8 +11,8 @@ from tlcore.methods.base import Method, Present
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from tlcore.examples import Examples
     from tlcore.network import Network
-    from tlcore.scenarios.base import Examples
 
 
 class FineTune(Method):
@@ -313,7 +313,7 @@ class CoTuning(FineTune):
 
     name = "co_tuning"
     reference = "You et al., NeurIPS 2020"
-    tasks = ("classification",)
+    needs = frozenset({"classes", "linear head"})
     default_lambda = 1.0
 
     def regulariser(self, here: Present) -> Tensor:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from tlcore.methods.base import Family, Method, Predict, Seen, Solution
+from tlcore.examples import Predict
+from tlcore.methods.base import Family, Method, Seen, Solution
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
     from sklearn.base import RegressorMixin
 
-    from tlcore.scenarios.base import Examples
+    from tlcore.examples import Examples
 
 BATCH = 1024  # pairs between two steps of `BPR`
 CELLS = 2**24  # similarities at once, at most: 128 MB however large the catalogue
@@ -29,7 +30,7 @@ class _Recommender(Method):
 
     family: ClassVar[Family] = "baseline"
     serves = ("inductive",)
-    tasks = ("ranking",)
+    needs = frozenset({"choices"})
 
     def solve(self, seen: Seen) -> Solution:
         """Fit the choices of the domains that the method trains on."""

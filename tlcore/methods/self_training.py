@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from tlcore.methods.base import Batch, Family, Method, Task
+from tlcore.methods.base import Batch, Family, Method, Need
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from tlcore.examples import Examples
     from tlcore.network import Network
-    from tlcore.scenarios.base import Examples
 
 
 class _SourceFree(Method):
     """Σ_target L + β·L_T from θ₀ = the source model, of which nothing but the parameters travel."""
 
     family: ClassVar[Family] = "instance"
-    tasks: ClassVar[tuple[Task, ...]] = ("classification",)
+    needs: ClassVar[frozenset[Need]] = frozenset({"classes"})
     starts_from = "source"
     needs_unlabelled = True
     default_beta = 1.0
@@ -45,7 +45,7 @@ class PseudoLabel(_SourceFree):
 
     name = "pseudo_label"
     serves = ("inductive",)
-    tasks = ("classification", "ranking")
+    needs = frozenset({"one of K"})
     reference = "Lee, ICML workshop 2013"
 
     threshold: float = Field(0.9, ge=0, le=1, description="τ, how sure the model must be to believe itself.")
@@ -114,7 +114,7 @@ class Tent(_SourceFree):
         """Put a scale and a shift of each feature behind the body."""
         from tlcore.network import Modulation, Network
 
-        return Network([*network.body, Modulation(network.head.in_features)], network.head, network.rates)
+        return Network([*network.body, Modulation(network.features)], network.head, network.rates)
 
     def transfer_loss(self, batch: Batch) -> Tensor:
         """Mean entropy of the answers, a scalar ≥ 0."""

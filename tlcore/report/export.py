@@ -12,8 +12,8 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import tlcore
 from tlcore.errors import SpecificationError, one_of
+from tlcore.version import VERSION
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,7 +117,7 @@ def heading(info: RunInfo) -> dict[str, Any]:
 def environment() -> dict[str, Any]:
     """Return what the figures were made with: versions, platform and number of cores."""
     return {
-        "tlcore": tlcore.__version__,
+        "tlcore": VERSION,
         "python": platform.python_version(),
         **{name: _version(name) for name in PACKAGES},
         "platform": platform.platform(),

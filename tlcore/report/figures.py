@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from tlcore.results import FeatureMap
+    from tlcore.examples import FeatureMap
 
 # Okabe & Ito 2008: told apart with any kind of colour vision; the marker says the same once more.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#B59F00")

@@ -10,7 +10,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from tlcore.datasets.images import LabelledImages
-    from tlcore.results import Explanation
+    from tlcore.examples import Explanation
 
 SMALL, LARGE = 96, 288
 """Pixels of a side, in a table and beside an explanation."""

@@ -11,8 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas as pd
 
-    from tlcore.results import Explanation
-    from tlcore.scenarios.base import Domains
+    from tlcore.examples import Domains, Explanation
 
 FAINTEST = 0.1
 """Share of the strongest word's weight below which a word is not marked."""

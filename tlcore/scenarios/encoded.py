@@ -10,10 +10,15 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 import numpy as np
 from pydantic import Field
 
+from tlcore.datasets.quantities import quantities_of
 from tlcore.errors import SpecificationError
-from tlcore.scenarios.base import Domains, Examples, Pace
-from tlcore.scenarios.classification import CHOOSE_FROM, FOLDS, Classification, split_target
-from tlcore.scenarios.splits import facts_of_groups, numbered
+from tlcore.examples import Domains, Examples
+from tlcore.scenarios.base import Pace, Scenario
+from tlcore.scenarios.labels import Answers, check_quantities, facts_of_labels
+from tlcore.splits import facts_of_groups, numbered, split_target
+from tlcore.tasks.base import FOLDS
+from tlcore.tasks.classification import Classification
+from tlcore.tasks.regression import Regression
 
 if TYPE_CHECKING:
     from torch import nn
@@ -24,9 +29,13 @@ if TYPE_CHECKING:
 TOP = 2
 """Groups above the encoder: the head, and the one below it."""
 MOST_TESTED = 1000
+NUMBERS = Regression(
+    largest_budget=5000, rivals=("ridge_regression", "small_network", "from_scratch"), maps=False, spared=50
+)
+"""What is to be answered where labels are numbers."""
 
 
-class Encoded(Classification):
+class Encoded(Scenario):
     """A scenario in which an input is the number of an example, looked up by whatever reads it.
 
     The network is an encoder, pretrained or not, a residual layer above it in which domains may be brought together,
@@ -34,16 +43,18 @@ class Encoded(Classification):
     computed once.
     """
 
-    headline = ("balanced_accuracy", "macro_f1")
-    baseline = "best_from_scratch"
-    candidates = ("logistic_regression", "small_network", "from_scratch")
+    task = Classification(
+        headline=("balanced_accuracy", "macro_f1"),
+        largest_budget=500,
+        baseline="best_from_scratch",
+        rivals=("logistic_regression", "small_network", "from_scratch"),
+        spared=50,  # an encoder that trained reads them anew after each trial
+        validate_from=10**9,  # a linear head, and a few epochs of small steps, do not overfit (docs/text.md)
+    )
     first_methods = ("source_only", "frozen", "fine_tune")
-    largest_budget = 500
-    validate_from = 10**9  # a linear head, and a few epochs of small steps, do not overfit (docs/text.md)
     forecasts = True
     explains = True
     pretrained = True
-    spared = 50  # an encoder that trained reads them anew after each trial
     epochs = 80
     max_steps = 800
     batch_size = 64
@@ -90,7 +101,6 @@ class Encoded(Classification):
 
     def _network(self, domains: Domains, pretrained: bool) -> Network:
         import torch
-        from torch import nn
 
         from tlcore.network import Network
 
@@ -99,11 +109,11 @@ class Encoded(Classification):
         with torch.no_grad():
             features = above(torch.zeros(1, features)).shape[1]
         rates = {id(parameter): rate for layer in encoder for parameter in layer.parameters()}
-        return Network([*encoder, above], nn.Linear(features, domains.answers), rates)
+        return Network([*encoder, above], self.task.head(features, domains), rates)
 
     def contenders(self, budget: int) -> tuple[str, ...]:
         """Leave the randomly started encoder out where others are ahead of it and it takes minutes."""
-        return self.candidates if budget >= self.encoder_from else self.candidates[:2]
+        return self.task.rivals if budget >= self.encoder_from else self.task.rivals[:2]
 
     def free_groups(self, groups: int) -> int:
         """Only what is above the encoder, unless ``whole``."""
@@ -134,8 +144,8 @@ class Encoded(Classification):
         if method.chooses:
             costs = [self.cost(METHODS[name](), budget, domains) for name in self.contenders(budget)]
             known = [cost for cost in costs if cost is not None]
-            tried = sum(known) * (FOLDS - 1) if budget >= CHOOSE_FROM else 0.0  # each time on what is left of a fold
-            return tried + max(known) if len(known) == len(costs) else None
+            folds = FOLDS - 1 if budget >= self.task.choose_from else 0  # each time on what is left of a fold
+            return sum(known) * folds + max(known) if len(known) == len(costs) else None
         examples = budget * domains.answers
         if method.small:
             return 1 + self.small_cost * examples
@@ -188,7 +198,7 @@ class Labelled(Protocol):
 
 
 def bring_together(
-    source: Labelled, target: Labelled, classes: tuple[str, ...], unit: str
+    source: Labelled, target: Labelled, classes: tuple[str, ...], unit: str, kind: Answers = "classes"
 ) -> tuple[Domains, list[int], list[int]]:
     """Number examples and labels of both domains, and set aside what the target is scored on.
 
@@ -203,6 +213,8 @@ def bring_together(
         The labels that there are, in order; empty: those that are found.
     unit : str
         What the examples are, as the names of facts say it: texts, or pictures.
+    kind : {"classes", "numbers"}
+        What the labels are.
 
     Returns
     -------
@@ -222,15 +234,21 @@ def bring_together(
     of_source, of_target = source.contents, target.contents
     mine, theirs, known = _first_of_each(of_target), _first_of_each(of_source), {*of_target}
     alone = [row for row in theirs if of_source[row] not in known]
-    names = [*classes] or sorted({*source.labels[alone].tolist(), *target.labels[mine].tolist()})
-    number = {name: index for index, name in enumerate(names)}
-    answers = np.array([number[name] for name in [*source.labels[alone], *target.labels[mine]]], np.int64)
+    called = np.concatenate([source.labels[alone], target.labels[mine]])
+    if kind == "numbers":
+        check_quantities([source.labels[alone], target.labels[mine]])
+        names, answers = [], quantities_of(called)
+    else:
+        names = [*classes] or sorted({*called.tolist()})
+        number = {name: index for index, name in enumerate(names)}
+        answers = np.array([number[name] for name in called.tolist()], np.int64)
     groups, group_names = numbered(*(_of(rows, part.groups) for part, rows in ((source, alone), (target, mine))))
     everything = Examples(np.arange(len(answers)), answers)
     there = replace(everything[: len(alone)], groups=groups[0])
     here = replace(everything[len(alone) :], groups=groups[1])
-    kinds, counts = np.unique(here.answers, return_counts=True)
-    if len(kinds) < 2:
+    strata = here.answers if names else np.zeros(len(here), np.int64)
+    kinds, counts = np.unique(strata, return_counts=True)
+    if names and len(kinds) < 2:
         raise SpecificationError(
             f"target.label: all of its {len(here)} {unit} are {names[kinds[0]]!r}; there must be two labels."
         )
@@ -240,14 +258,12 @@ def bring_together(
             f"target.label: {counts.min()} of its {unit} are {rare!r}; each label needs three, to learn from and to "
             "be scored on. rename leaves a label out."
         )
-    split = split_target(there, here, _tested(counts), _of(mine, target.times), names)
-    shared = set(source.labels[alone].tolist()) & set(target.labels.tolist())
+    split = split_target(there, here, _tested(counts), _of(mine, target.times), names, None if names else strata)
     facts = {
         f"source_{unit}": len(alone),
         f"target_{unit}": len(mine),
         f"test_{unit}": len(split.test),
-        "classes": len(names),
-        "shared_classes": len(shared),
+        **facts_of_labels(names, source.labels[alone], target.labels),
         "source_doubles": len(source) - len(theirs),
         "target_doubles": len(target) - len(mine),
         "in_both": len(theirs) - len(alone),
@@ -255,7 +271,7 @@ def bring_together(
         **{f"source_{why}": count for why, count in source.dropped.items()},
         **{f"target_{why}": count for why, count in target.dropped.items()},
     }
-    together = replace(split, answers=len(names), answer_names=tuple(names), group_names=group_names, facts=facts)
+    together = replace(split, answers=len(names) or 1, answer_names=tuple(names), group_names=group_names, facts=facts)
     return together, alone, mine
 
 

@@ -5,22 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
 from tlcore.datasets.features import Aligned, FeatureFile, FeatureTable, align
 from tlcore.datasets.own import read_both
+from tlcore.datasets.quantities import quantities_of
 from tlcore.errors import SpecificationError
-from tlcore.scenarios.base import UNKNOWN, Domains, Examples
-from tlcore.scenarios.classification import LabelsFound, split_target
-from tlcore.scenarios.splits import facts_of_groups, numbered
+from tlcore.examples import UNKNOWN, Domains, Examples
+from tlcore.scenarios.labels import Answers, OwnLabels, check_quantities, facts_of_labels
+from tlcore.splits import facts_of_groups, numbered, split_target
+from tlcore.tasks.classification import Classification
+from tlcore.tasks.regression import Regression
 
 if TYPE_CHECKING:
     from tlcore.concerns import Concern, Plan
     from tlcore.methods.base import Method
     from tlcore.network import Network
+    from tlcore.tasks.base import Task
 
 Standardize = Literal["none", "joint", "per_domain", "rows"]
 MOST_TESTED = 2000
@@ -31,7 +35,7 @@ BY_CHANCE = 10.0
 HIDDEN = 64
 
 
-class OwnFeatures(LabelsFound):
+class OwnFeatures(OwnLabels):
     """Two feature tables of your own, the source's with labels.
 
     Methods that choose nothing but examples, φ and wᵢ are answered by a classifier on the rows; others train a small
@@ -48,11 +52,18 @@ class OwnFeatures(LabelsFound):
     )
     credit = "Your own data; it stays on this machine."
     own = FeatureFile
-    largest_budget = 10_000
-    maps = False
-    baseline = "best_from_scratch"
-    candidates = ("logistic_regression", "linear_svm", "nearest_neighbours", "boosted_trees")
-    spared = 0  # all rows of the source are learned from, as in published protocols
+    tasks: ClassVar[dict[Answers, Task]] = {
+        "classes": Classification(
+            largest_budget=10_000,
+            baseline="best_from_scratch",
+            rivals=("logistic_regression", "linear_svm", "nearest_neighbours", "boosted_trees"),
+            maps=False,
+            spared=0,  # all rows of the source are learned from, as in published protocols
+        ),
+        "numbers": Regression(
+            largest_budget=10_000, rivals=("ridge_regression", "linear_svm", "nearest_neighbours", "boosted_trees")
+        ),
+    }
     first_methods = ("source_only", "coral")
     shown_facts = ("source_rows", "target_rows", "columns", "shared_classes")
     epochs = 60
@@ -61,7 +72,8 @@ class OwnFeatures(LabelsFound):
 
     classifier: Literal["logistic", "svm", "1nn", "network"] = Field(
         "logistic",
-        description="What answers from rows: logistic regression, a linear SVM, the nearest neighbour, or a network.",
+        description="What answers from rows: logistic (of numbers ridge) regression, a linear SVM, the nearest "
+        "neighbour, or a network.",
     )
     standardize: Standardize = Field(
         "joint",
@@ -87,11 +99,11 @@ class OwnFeatures(LabelsFound):
 
     def domains(self, source: FeatureFile, target: FeatureFile) -> Domains:
         """Labelled rows of both; two fifths of the target's, at most 2,000, are scored."""
-        return _domains(source.model_dump_json(), target.model_dump_json(), self.standardize, False)
+        return _domains(source.model_dump_json(), target.model_dump_json(), self.standardize, False, self.answers)
 
     def transductive(self, source: FeatureFile, target: FeatureFile) -> Domains:
         """All rows of the target, in the file's order, are answered; those with a label are scored."""
-        return _domains(source.model_dump_json(), target.model_dump_json(), self.standardize, True)
+        return _domains(source.model_dump_json(), target.model_dump_json(), self.standardize, True, self.answers)
 
     def refusal(self, method: Method, domains: Domains) -> str:
         """Say where φ = the source model's body carries nothing over, and where a table is too wide."""
@@ -120,7 +132,7 @@ class OwnFeatures(LabelsFound):
             nn.Sequential(nn.Linear(domains.test.inputs.shape[1], HIDDEN), nn.ReLU()),
             nn.Sequential(nn.Linear(HIDDEN, HIDDEN), nn.ReLU()),
         ]
-        return Network(body, nn.Linear(HIDDEN, domains.answers))
+        return Network(body, self.task.head(HIDDEN, domains))
 
     def raw(self, domains: Domains) -> Callable[[np.ndarray], Any]:
         """The rows themselves."""
@@ -128,7 +140,7 @@ class OwnFeatures(LabelsFound):
 
 
 @lru_cache(maxsize=2)
-def _domains(source: str, target: str, standardize: Standardize, transductive: bool) -> Domains:
+def _domains(source: str, target: str, standardize: Standardize, transductive: bool, kind: Answers) -> Domains:
     files = (FeatureFile.model_validate_json(source), FeatureFile.model_validate_json(target))
     there, here = read_both(*_alike(*files))
     facts = {
@@ -137,6 +149,8 @@ def _domains(source: str, target: str, standardize: Standardize, transductive: b
         for why, n in table.dropped.items()
     }
     labels = [_labels_of("source", there, needed=True), _labels_of("target", here, needed=not transductive)]
+    if kind == "numbers":
+        check_quantities(labels)
     known = [part != "" for part in labels]
     facts["source_unlabelled"] = int((~known[0]).sum())
     facts |= {} if transductive else {"target_unlabelled": int((~known[1]).sum())}
@@ -147,16 +161,19 @@ def _domains(source: str, target: str, standardize: Standardize, transductive: b
     if not len(mine):
         raise SpecificationError("source.path: all of its rows are in the target, too; nothing is left to transfer.")
     called = np.concatenate(labels)
-    names = _answers(called[mine], called[theirs], transductive)
-    number = {name: place for place, name in enumerate(names)}
-    answers = np.array([number.get(label, UNKNOWN) for label in called.tolist()], np.int64)
+    if kind == "numbers":
+        names, answers = [], quantities_of(called)
+    else:
+        names = _answers(called[mine], called[theirs], transductive)
+        number = {name: place for place, name in enumerate(names)}
+        answers = np.array([number.get(label, UNKNOWN) for label in called.tolist()], np.int64)
     groups, group_names = numbered(there.groups, here.groups)
     inputs = np.arange(len(called))
     left = Examples(inputs[mine], answers[mine], None if groups[0] is None else groups[0][mine])
     of_target = theirs - len(there)
     right = Examples(inputs[theirs], answers[theirs], None if groups[1] is None else groups[1][of_target])
     if transductive:
-        split = Domains(left, right, right, len(names))
+        split = Domains(left, right, right, len(names) or 1)
     else:
         split = _split(left, right, names, None if here.times is None else here.times[of_target])
     learned = np.zeros(len(inputs), bool)
@@ -167,8 +184,7 @@ def _domains(source: str, target: str, standardize: Standardize, transductive: b
         "target_rows": len(theirs),
         "test_rows": len(split.test),
         "columns": int(rows.shape[1]),
-        "classes": len(names),
-        "shared_classes": len({*called[mine].tolist()} & {*called[theirs].tolist()} - {""}),
+        **facts_of_labels(names, called[mine], called[theirs]),
         **copies,
         **facts_of_groups(split),
         **both.facts,
@@ -177,9 +193,8 @@ def _domains(source: str, target: str, standardize: Standardize, transductive: b
     learned_there, pool, test = (
         replace(part, inputs=rows[part.inputs]) for part in (split.source, split.pool, split.test)
     )
-    return Domains(
-        learned_there, pool, test, len(names), answer_names=tuple(names), group_names=group_names, facts=facts
-    )
+    parts = learned_there, pool, test
+    return Domains(*parts, split.answers, answer_names=tuple(names), group_names=group_names, facts=facts)
 
 
 @lru_cache(maxsize=4)
@@ -271,6 +286,9 @@ def _answers(source: np.ndarray, target: np.ndarray, transductive: bool) -> list
 
 def _split(source: Examples, target: Examples, names: list[str], times: np.ndarray | None) -> Domains:
     """Set aside two fifths of the target's rows, at most 2,000."""
+    if not names:
+        size = int(min(MOST_TESTED, 0.4 * len(target)))
+        return split_target(source, target, size, times, kinds=np.zeros(len(target), np.int64))
     kinds, counts = np.unique(target.answers, return_counts=True)
     if len(kinds) < 2:
         raise SpecificationError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from itertools import product
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -13,21 +13,15 @@ from pydantic import Field
 from tlcore.datasets.interactions import InteractionFile, Interactions
 from tlcore.datasets.own import read_both
 from tlcore.errors import SpecificationError
-from tlcore.evaluation.ranking import LENGTHS, PER_USER, RANKING
-from tlcore.methods.base import Predict
-from tlcore.scenarios.base import Domains, Examples, Scenario, TaskLoss
+from tlcore.examples import Domains, Examples
+from tlcore.scenarios.base import Scenario
+from tlcore.tasks.ranking import Ranking, users_of
 
 if TYPE_CHECKING:
-    from scipy.sparse import csr_matrix
-    from torch import Tensor
-
-    from tlcore.concerns import Concern, Plan
     from tlcore.methods.base import Method
     from tlcore.network import Network
 
 SPLIT_SEED = 20_260_201
-REMEMBERED = 1000
-"""For so many test users a trial remembers what it showed them."""
 
 
 class Recommendation(Scenario):
@@ -37,18 +31,8 @@ class Recommendation(Scenario):
     item of both catalogues. What the source model carries over are the users, and the items that both catalogues have.
     """
 
-    task = "ranking"
-    settings = ("inductive",)
-    shares_answers = False
-    baseline = "best_from_scratch"
-    candidates = ("als", "ease", "item_knn", "bpr", "popularity")
-    metrics = RANKING
-    verdict_metrics = PER_USER
-    headline = ("recall@10", "ndcg@10")
-    budget_of = "user"
-    largest_budget = 50
+    task = Ranking()
     first_methods = ("popularity", "fine_tune", "frozen", "joint_ease", "cmf")
-    curve: ClassVar[dict[int, str]] = {k: f"recall@{k}" for k in LENGTHS}
     shown_facts = ("shared_users", "shared_items", "source_interactions", "target_interactions", "test_users")
     epochs = 50
     max_steps = 1000
@@ -63,22 +47,6 @@ class Recommendation(Scenario):
         0.0, ge=0, lt=1, description="Share of the test users of whom no choice in the target is known in training."
     )
 
-    def spend(self, pool: Examples, budget: int, seed: int) -> tuple[Examples, Examples]:
-        """Keep at most ``budget`` interactions of each user, drawn at random; nothing is held out."""
-        shuffled = np.random.default_rng(seed).permutation(len(pool))
-        by_user = shuffled[np.argsort(pool.inputs[shuffled], kind="stable")]
-        users = pool.inputs[by_user]
-        place = np.arange(len(users)) - np.searchsorted(users, users)
-        return pool[np.sort(by_user[place < budget])], pool[by_user[:0]]
-
-    def folds(self, training: Examples, seed: int) -> list[tuple[Examples, Examples]]:
-        """Leave out one choice, drawn at random, of each user with two or more."""
-        shuffled = training[np.random.default_rng(seed).permutation(len(training))]
-        by_user = shuffled[np.argsort(shuffled.inputs, kind="stable")]
-        first = np.r_[True, by_user.inputs[1:] != by_user.inputs[:-1]]
-        held_out = first & (np.bincount(by_user.inputs)[by_user.inputs] > 1)
-        return [(by_user[~held_out], by_user[held_out])] if held_out.any() else []
-
     def network(self, domains: Domains) -> Network:
         """Return user factors with dropout, and item factors with a bias each, for both catalogues."""
         from torch import nn
@@ -87,54 +55,8 @@ class Recommendation(Scenario):
 
         lookup = nn.Embedding(users_of(domains), self.factors)
         nn.init.normal_(lookup.weight, std=0.1)
-        return Network([nn.Sequential(lookup, nn.Dropout(self.dropout))], nn.Linear(self.factors, domains.answers))
-
-    def task_loss(self, domains: Domains) -> TaskLoss:
-        """Return −log softmax(outputs)[y] over the catalogue that the item is in: no sampled negatives.
-
-        Catalogues with items in common are one.
-        """
-        first = domains.first_target_answer
-        return partial(_loss_in_catalogue, first_target=first if domains.source_answers <= first else 0)
-
-    def evaluate(
-        self, predict: Predict, domains: Domains, training: Examples
-    ) -> tuple[dict[str, float], dict[str, np.ndarray]]:
-        """Rank the target's full catalogue for every test user, without what the trial was trained on."""
-        from tlcore.evaluation.ranking import rank
-
-        seen, held_out = (interactions(part, domains) for part in (training, domains.test))
-        ranking = rank(lambda users: predict(users)[:, domains.first_target_answer :], seen, held_out)
-        users = np.unique(domains.test.inputs)
-        many = users_of(domains)
-        return ranking.metrics, {
-            **{name: values.astype(np.float32) for name, values in ranking.per_user.items()},
-            "user": users.astype(np.int32),
-            "known": np.bincount(training.inputs, minlength=many)[users].astype(np.int32),
-            "elsewhere": np.bincount(domains.source.inputs, minlength=many)[users].astype(np.int32),
-            "shown": ranking.top[:REMEMBERED].astype(np.int32),
-        }
-
-    def groups(self, examples: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Return the test users with and without known choices in the target, and thirds by choices elsewhere."""
-        known, elsewhere = examples["known"], examples["elsewhere"]
-        low, high = np.quantile(elsewhere, [1 / 3, 2 / 3], method="lower")
-        groups = {
-            "cold": known == 0,
-            "warm": known > 0,
-            "few elsewhere": elsewhere <= low,
-            "some elsewhere": (low < elsewhere) & (elsewhere <= high),
-            "many elsewhere": elsewhere > high,
-        }
-        return {name: members for name, members in groups.items() if members.any()}
-
-    def concerns(self, domains: Domains, plan: Plan) -> list[Concern]:
-        """Check what the catalogues share, how many users are tested, and how files were read."""
-        from tlcore.concerns import catalogues, power, rows
-
-        facts = domains.facts
-        found = [*catalogues.apart(facts), *power.few_test_users(facts["test_users"]), *rows.held_out(facts)]
-        return [*found, *rows.misread(facts)]
+        body = nn.Sequential(lookup, nn.Dropout(self.dropout))
+        return Network([body], self.task.head(self.factors, domains))
 
     def refusal(self, method: Method, domains: Domains) -> str:
         """Refuse what would carry over nothing: methods that need shared users or items where there are none."""
@@ -145,20 +67,6 @@ class Recommendation(Scenario):
         if method.needs_shared_inputs:
             return "needs users in both domains, and these share items only"
         return ""
-
-
-def interactions(examples: Examples, domains: Domains) -> csr_matrix:
-    """Return the target's interactions as a matrix of users and the target's items."""
-    from scipy.sparse import csr_matrix
-
-    cells = (examples.inputs, examples.answers - domains.first_target_answer)
-    shape = (users_of(domains), domains.answers - domains.first_target_answer)
-    return csr_matrix((np.ones(len(examples), np.float32), cells), shape)
-
-
-def users_of(domains: Domains) -> int:
-    """Return how many users both domains have together."""
-    return 1 + max(int(part.inputs.max()) for part in (domains.source, domains.pool, domains.test))
 
 
 def catalogues(source: Interactions, target: Interactions, split: str, cold_users: float) -> Domains:
@@ -366,14 +274,3 @@ def _usual(rating: np.ndarray) -> float:
     """Return from which rating on a row counts, unless a person says it: the median, of two values the larger."""
     values = np.unique(rating)
     return float(values[1] if len(values) == 2 else np.median(rating))  # of clicks as 0 and 1 the median is often 0
-
-
-def _loss_in_catalogue(outputs: Tensor, answers: Tensor, first_target: int) -> Tensor:
-    import torch
-
-    chosen = outputs.gather(1, answers[:, None])[:, 0]
-    if not first_target:
-        return outputs.logsumexp(1) - chosen
-    in_target = answers >= first_target
-    total = torch.where(in_target, outputs[:, first_target:].logsumexp(1), outputs[:, :first_target].logsumexp(1))
-    return total - chosen

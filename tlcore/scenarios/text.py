@@ -13,9 +13,11 @@ from pydantic import BeforeValidator, Field, field_validator
 from tlcore.datasets.own import read_both
 from tlcore.datasets.texts import LabelledTexts, TextFile
 from tlcore.errors import SpecificationError, one_of
-from tlcore.scenarios.base import PRETRAINING, Domains, Examples, Pace
-from tlcore.scenarios.classification import SPLIT_SEED, LabelsFound
-from tlcore.scenarios.encoded import Encoded, bring_together
+from tlcore.examples import PRETRAINING, Domains, Examples
+from tlcore.scenarios.base import Pace
+from tlcore.scenarios.encoded import NUMBERS, Encoded, bring_together
+from tlcore.scenarios.labels import Answers, OwnLabels
+from tlcore.splits import SPLIT_SEED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,9 +27,8 @@ if TYPE_CHECKING:
 
     from tlcore.backbones.text import Reading, Spans
     from tlcore.concerns import Concern, Plan
-    from tlcore.methods.base import Predict
+    from tlcore.examples import Explanation, Predict
     from tlcore.network import Network
-    from tlcore.results import Explanation
 
 SIGNS_OF_A_TOKEN = 4.2
 NO_TEXTS = LabelledTexts([], np.empty(0, str))
@@ -83,14 +84,12 @@ class Texts(Encoded):
 
     def small_network(self, domains: Domains) -> Network:
         """Return a convolutional network over words."""
-        from torch import nn
-
         from tlcore.backbones.text import Lookup, WordCNN
         from tlcore.network import Network
 
         body = WordCNN()
         lookup = Lookup(*_hashed(tuple(domains.input_names), self.length))
-        return Network([lookup, body], nn.Linear(body.features, domains.answers))
+        return Network([lookup, body], self.task.head(body.features, domains))
 
     def raw(self, domains: Domains) -> Callable[[np.ndarray], Any]:
         """Return TF-IDF of words and pairs of words; which there are, and how rare, the unlabelled pool says."""
@@ -115,7 +114,7 @@ class Texts(Encoded):
         from scipy.special import softmax
 
         from tlcore.attribution import by_gradients, by_leaving_out, words_of
-        from tlcore.results import Explanation
+        from tlcore.examples import Explanation
 
         number, truth = int(domains.test.inputs[row]), int(domains.test.answers[row])
         text = domains.input_names[number]
@@ -218,7 +217,7 @@ class Topics(Texts):
         return _topics(source, target, self.topics, self.group_size)
 
 
-class OwnTexts(LabelsFound, Texts):
+class OwnTexts(OwnLabels, Texts):  # type: ignore[misc]
     """Two tables of your own: texts with a label each, from the source and from the target."""
 
     name = "texts"
@@ -229,12 +228,13 @@ class OwnTexts(LabelsFound, Texts):
     )
     credit = "Your own data; it stays on this machine."
     own = TextFile
+    tasks = {"classes": Encoded.task, "numbers": NUMBERS}
 
     labels: Names = Field((), description="The labels that count, in this order; empty: all.")
 
     def domains(self, source: TextFile | None, target: TextFile) -> Domains:
         """Texts that are in both are taken out of the source, double ones out of each."""
-        return _own(source and source.model_dump_json(), target.model_dump_json(), self.labels)
+        return _own(source and source.model_dump_json(), target.model_dump_json(), self.labels, self.answers)
 
 
 @lru_cache(maxsize=8)
@@ -274,15 +274,15 @@ def _posts(domain: str, topics: tuple[str, ...], group_size: int) -> LabelledTex
 
 
 @lru_cache(maxsize=2)
-def _own(source: str | None, target: str, labels: tuple[str, ...]) -> Domains:
+def _own(source: str | None, target: str, labels: tuple[str, ...], kind: Answers) -> Domains:
     file = TextFile.model_validate_json(source) if source else None
     there, here = read_both(file, TextFile.model_validate_json(target), NO_TEXTS)
-    if labels:
+    if labels and kind == "classes":
         found = {*there.labels.tolist(), *here.labels.tolist()}
         if missing := [name for name in labels if name not in found]:
             raise one_of("labels", missing[0], sorted(found))
         there, here = _only("source", there, labels) if source else there, _only("target", here, labels)
-    return texts_together(there, here, labels)
+    return texts_together(there, here, labels, kind)
 
 
 def _only(which: str, table: LabelledTexts, labels: tuple[str, ...]) -> LabelledTexts:
@@ -301,9 +301,11 @@ def _only(which: str, table: LabelledTexts, labels: tuple[str, ...]) -> Labelled
     )
 
 
-def texts_together(source: LabelledTexts, target: LabelledTexts, classes: tuple[str, ...] = ()) -> Domains:
+def texts_together(
+    source: LabelledTexts, target: LabelledTexts, classes: tuple[str, ...] = (), kind: Answers = "classes"
+) -> Domains:
     """Bring two domains of texts together (`bring_together`); those that differ in case and spacing only are alike."""
-    domains, there, here = bring_together(source, target, classes, "texts")
+    domains, there, here = bring_together(source, target, classes, "texts", kind)
     texts = (*(source.texts[row] for row in there), *(target.texts[row] for row in here))
     return replace(domains, input_names=texts)
 

@@ -14,23 +14,25 @@ from pydantic import Field
 from tlcore.datasets.images import Fit, ImageFolder, LabelledImages
 from tlcore.datasets.own import read_both
 from tlcore.errors import SpecificationError
-from tlcore.scenarios.base import PRETRAINING, Domains, Examples, Pace
-from tlcore.scenarios.classification import Classification, LabelsFound, split_target
-from tlcore.scenarios.encoded import Encoded, bring_together
+from tlcore.examples import PRETRAINING, Domains, Examples
+from tlcore.scenarios.base import Pace, Scenario
+from tlcore.scenarios.encoded import NUMBERS, Encoded, bring_together
+from tlcore.scenarios.labels import Answers, LabelsFound, OwnLabels
+from tlcore.splits import split_target
+from tlcore.tasks.classification import Classification
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from tlcore.methods.base import Predict
+    from tlcore.examples import Explanation, Predict
     from tlcore.network import Network
-    from tlcore.results import Explanation
 
 RAW_SIZE = 32
 """Pixels of a side that a classical learner is given."""
 NO_PICTURES = LabelledImages.of([], np.empty(0, str), [])
 
 
-class Digits(Classification):
+class Digits(Scenario):
     """Handwritten digits: between MNIST's pen strokes and UCI's coarse 8×8 scans, and to other people's digits."""
 
     name = "digits"
@@ -46,7 +48,7 @@ class Digits(Classification):
     )
     pairs = (("mnist", "uci"), ("uci", "mnist"), ("mnist", "usps"), ("mnist", "svhn"))
     tested: ClassVar[dict[str, int]] = {"uci": 797, "mnist": 2000, "usps": 2000, "svhn": 2000}
-    largest_budget = 50
+    task = Classification(largest_budget=50)
     epochs = 80
     max_steps = 800
     batch_size = 64
@@ -106,7 +108,7 @@ class Images(Encoded):
 
     shown_facts = ("source_pictures", "target_pictures", "test_pictures", "classes", "shared_classes")
     pace_of_encoder = Pace(epochs=40, max_steps=600, batch_size=16)
-    candidates = ("small_network", "logistic_regression", "from_scratch")
+    task = replace(Encoded.task, rivals=("small_network", "logistic_regression", "from_scratch"))
     encoder_from = 200  # below it the small network is far ahead (docs/vision.md)
     small_cost = 0.15
     training_speed, reading_speed = 3.7e10, 3.9e10
@@ -186,14 +188,12 @@ class Images(Encoded):
 
     def small_network(self, domains: Domains) -> Network:
         """Return four convolutions that see the pictures small."""
-        from torch import nn
-
         from tlcore.backbones.image import SMALL, Pixels, SmallCNN
         from tlcore.network import Network
 
         size = min(SMALL, self.size)
         body = SmallCNN()
-        return Network([Pixels(*self._pixels(domains, size)), body], nn.Linear(body.features, domains.answers))
+        return Network([Pixels(*self._pixels(domains, size)), body], self.task.head(body.features, domains))
 
     def raw(self, domains: Domains) -> Callable[[np.ndarray], Any]:
         """Return the pixels of small pictures, in [0, 1]."""
@@ -224,7 +224,7 @@ class Images(Encoded):
         from scipy.special import softmax
 
         from tlcore.attribution import CELLS, by_covering, by_maps
-        from tlcore.results import Explanation
+        from tlcore.examples import Explanation
 
         assert domains.looked_up
         number, truth = int(domains.test.inputs[row]), int(domains.test.answers[row])
@@ -293,7 +293,7 @@ class Pictures(LabelsFound, Images):
         return _together(source, target)
 
 
-class OwnImages(LabelsFound, Images):
+class OwnImages(OwnLabels, Images):  # type: ignore[misc]
     """Pictures of your own in class folders: of the target, and if you have them of a source."""
 
     name = "images"
@@ -304,10 +304,14 @@ class OwnImages(LabelsFound, Images):
     )
     credit = "Your own data; it stays on this machine."
     own = ImageFolder
+    tasks = {
+        "classes": Images.task,
+        "numbers": replace(NUMBERS, rivals=("small_network", "ridge_regression", "from_scratch")),
+    }
 
     def domains(self, source: ImageFolder | None, target: ImageFolder) -> Domains:
         """Pictures that are in both are taken out of the source, double ones out of each."""
-        return _own(source and source.model_dump_json(), target.model_dump_json())
+        return _own(source and source.model_dump_json(), target.model_dump_json(), self.answers)
 
 
 @lru_cache(maxsize=4)
@@ -316,9 +320,10 @@ def _together(source: str, target: str, classes: tuple[str, ...] = ()) -> Domain
 
 
 @lru_cache(maxsize=2)
-def _own(source: str | None, target: str) -> Domains:
+def _own(source: str | None, target: str, kind: Answers) -> Domains:
     file = ImageFolder.model_validate_json(source) if source else None
-    return pictures_together(*read_both(file, ImageFolder.model_validate_json(target), NO_PICTURES))
+    there, here = read_both(file, ImageFolder.model_validate_json(target), NO_PICTURES)
+    return pictures_together(there, here, kind=kind)
 
 
 @lru_cache(maxsize=4)
@@ -338,8 +343,10 @@ def _pictures(domain: str) -> LabelledImages:
     return LabelledImages.of(names, np.array(dataset.classes)[arrays["answers"]], inputs)
 
 
-def pictures_together(source: LabelledImages, target: LabelledImages, classes: tuple[str, ...] = ()) -> Domains:
+def pictures_together(
+    source: LabelledImages, target: LabelledImages, classes: tuple[str, ...] = (), kind: Answers = "classes"
+) -> Domains:
     """Bring two domains of pictures together (`bring_together`); those of the same bytes are alike."""
-    domains, there, here = bring_together(source, target, classes, "pictures")
+    domains, there, here = bring_together(source, target, classes, "pictures", kind)
     pictures = LabelledImages.joined(source[there], target[here])
     return replace(domains, looked_up=pictures, input_names=tuple(pictures.names))

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from tlcore.scenarios.base import Domains, Examples
+from tlcore.errors import SpecificationError
+from tlcore.examples import Domains, Examples
 
+SPLIT_SEED = 20_100_410
+"""The same for every method, budget and seed, so that all meet the same test examples."""
 STEPS, TRIED, AT_RANDOM = 3000, 12, 0.3
 """Of the walk that brings every class to both sides: steps, groups that each looks at, how often it does not look.
 
-With these it finds a way wherever there is one between up to eight groups (tests/scenarios/test_splits.py).
+With these it finds a way wherever there is one between up to eight groups (tests/test_splits.py).
 """
 
 
@@ -175,3 +177,103 @@ def stratified_parts(examples: Examples, folds: int, seed: int) -> list[tuple[np
     every = len(np.unique(answers))
     parts = kind(folds, shuffle=True, random_state=seed).split(np.zeros(len(answers)), answers, groups)
     return [(learned, rest) for learned, rest in parts if len(rest) and len(np.unique(answers[learned])) == every]
+
+
+def parts(examples: Examples, folds: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return rows to learn from and rows to choose by, for each part that is left out once; no group on both sides."""
+    from sklearn.model_selection import GroupKFold, KFold
+
+    rows, groups = np.zeros(len(examples)), examples.groups
+    if groups is None:
+        return [*KFold(folds, shuffle=True, random_state=seed).split(rows)]
+    if len(np.unique(groups)) < folds:
+        return []
+    return [*GroupKFold(folds, shuffle=True, random_state=seed).split(rows, groups=groups)]
+
+
+def split_target(
+    source: Examples,
+    target: Examples,
+    test_size: int,
+    times: np.ndarray | None = None,
+    names: Sequence[str] = (),
+    kinds: np.ndarray | None = None,
+) -> Domains:
+    """Set aside about ``test_size`` target examples for scoring; the rest is the pool for labels.
+
+    They are drawn at random, with each class's share of them. Where the target's examples are of groups, no group is on
+    both sides; where there are times, the test is what came last. All methods, budgets and seeds meet the same test.
+
+    Parameters
+    ----------
+    source, target : Examples
+    test_size : int
+    times : ndarray of float64, shape (n,), optional
+        When each target example came about.
+    names : sequence of str
+        What a person calls the answers, for what cannot be split.
+    kinds : ndarray of int, shape (n,), optional
+        Of what kind each target example is, where answers are no classes; each side gets its share of each.
+
+    Raises
+    ------
+    SpecificationError
+        If groups and times are both given, if groups leave a class in the pool or in the test alone, or if times leave
+        it in the test alone.
+    """
+    from sklearn.model_selection import train_test_split
+
+    number = 1 if kinds is not None else 1 + int(max(source.answers.max(initial=0), target.answers.max()))
+    kinds = target.answers if kinds is None else kinds
+    if times is not None and target.groups is not None:
+        raise SpecificationError(
+            "target.time: the test is either what came last or of other groups than the pool; leave target.time or "
+            "target.group out."
+        )
+    if times is not None:
+        test = _last(kinds, times, test_size, names)
+    elif target.groups is not None:
+        test = _of_other_groups(kinds, target.groups, test_size, names)
+    else:
+        rows = np.arange(len(target))
+        test = np.zeros(len(target), bool)
+        test[train_test_split(rows, test_size=test_size, stratify=kinds, random_state=SPLIT_SEED)[1]] = True
+    return Domains(source, target[np.flatnonzero(~test)], target[np.flatnonzero(test)], number)
+
+
+def _last(answers: np.ndarray, times: np.ndarray, size: int, names: Sequence[str]) -> np.ndarray:
+    """Return which examples came last, if each class came before, too."""
+    if np.isnan(times).any():
+        raise SpecificationError(f"target.time: {np.isnan(times).sum()} of its {len(times)} examples have no time.")
+    test = last_aside(times, size)
+    if not test.any():
+        raise SpecificationError(f"target.time: all of its {len(times)} examples are of one time, so none came last.")
+    if len(late := np.setdiff1d(answers[test], answers[~test])):
+        raise SpecificationError(
+            f"target.time: all examples of {_called(late[0], names)!r} are among the last {test.sum()}, which are the "
+            "test, so there is none to learn from; each label must be among the earlier ones, too."
+        )
+    return test
+
+
+def _of_other_groups(answers: np.ndarray, groups: np.ndarray, size: int, names: Sequence[str]) -> np.ndarray:
+    """Return which examples are of groups that are set aside, if each class is on both sides."""
+    kinds = np.unique(answers)
+    for kind in kinds:
+        if len(np.unique(groups[answers == kind])) < 2:
+            raise SpecificationError(
+                f"target.group: all examples of {_called(kind, names)!r} are of one group, so they cannot be learned "
+                "from and scored on, too; each label needs two groups."
+            )
+    test = groups_aside(answers, groups, size / len(answers), np.random.default_rng(SPLIT_SEED))
+    for kind in kinds:
+        if test[answers == kind].all() or not test[answers == kind].any():
+            raise SpecificationError(
+                f"target.group: the few groups of {_called(kind, names)!r} are those of other labels, too, and no way "
+                "was found to have every label both in the pool and in the test; each label needs more groups."
+            )
+    return test
+
+
+def _called(answer: int, names: Sequence[str]) -> str:
+    return str(names[answer] if len(names) else answer)

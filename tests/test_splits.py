@@ -12,13 +12,14 @@ from pages.parts.words import fact
 from tlcore.datasets.images import LabelledImages
 from tlcore.datasets.texts import LabelledTexts
 from tlcore.errors import SpecificationError
+from tlcore.examples import UNKNOWN, Domains, Examples
 from tlcore.scenarios import SCENARIOS
-from tlcore.scenarios.base import UNKNOWN, Domains, Examples
-from tlcore.scenarios.classification import FOLDS, SPLIT_SEED, Classification, split_target
-from tlcore.scenarios.splits import groups_aside
 from tlcore.scenarios.text import _only, texts_together
 from tlcore.scenarios.vision import pictures_together
-from tlcore.trial import _together
+from tlcore.splits import SPLIT_SEED, groups_aside, split_target
+from tlcore.tasks.base import FOLDS
+from tlcore.tasks.classification import Classification
+from tlcore.trial.given import together
 
 ROWS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 7)), min_size=2, max_size=40)
 
@@ -153,14 +154,7 @@ def test_what_cannot_be_split_in_time_is_said(answers, times, groups, words):
         split_target(NOTHING, examples(answers, groups), 1, np.array(times, float), ["a", "b", "c"])
 
 
-class Small(Classification):
-    """Labels are held out from ten a class on."""
-
-    validate_from = 10
-
-    def domains(self, source, target): ...
-
-    def network(self, domains): ...
+SMALL = Classification(validate_from=10, largest_budget=1000)
 
 
 def pool_of(n_groups: int, n: int = 600) -> Examples:
@@ -172,7 +166,7 @@ def pool_of(n_groups: int, n: int = 600) -> Examples:
 def test_what_is_held_out_of_a_budget_is_of_groups_that_are_not_trained_on(n_groups):
     pool, bought = pool_of(n_groups), set()
     for budget in (5, 10, 20, 100):
-        training, validation = Small().spend(pool, budget, 0)
+        training, validation = SMALL.spend(pool, budget, 0)
         assert (len(validation) > 0) == (budget >= 10)
         assert not {*training.groups} & {*validation.groups}
         assert {*training.answers} == {0, 1, 2}
@@ -182,44 +176,44 @@ def test_what_is_held_out_of_a_budget_is_of_groups_that_are_not_trained_on(n_gro
         bought = {*both}
         if n_groups > 4 and len(validation):
             assert 0.15 < len(validation) / (3 * budget) < 0.25
-        plain = Small().spend(Examples(pool.inputs, pool.answers), budget, 0)
+        plain = SMALL.spend(Examples(pool.inputs, pool.answers), budget, 0)
         assert {*both} == {*plain[0].inputs, *plain[1].inputs}
 
 
 def test_a_class_of_one_group_is_trained_on_and_one_group_in_all_is_held_out_in_part():
     answers, groups = np.repeat([0, 1], 50), np.r_[np.zeros(50, int), np.arange(50) % 10 + 1]
-    training, validation = Small().spend(examples(answers, groups), 20, 0)
+    training, validation = SMALL.spend(examples(answers, groups), 20, 0)
     assert {*training.answers} == {0, 1}
     assert {*validation.answers} == {1}
     assert not {*training.groups} & {*validation.groups}
-    training, validation = Small().spend(examples(answers, np.zeros(100, int)), 20, 0)
+    training, validation = SMALL.spend(examples(answers, np.zeros(100, int)), 20, 0)
     assert (len(training), len(validation)) == (32, 8)
 
 
 def test_unlabelled_examples_are_not_spent():
     pool = pool_of(20)
     unlabelled = Examples(pool.inputs, np.where(pool.inputs % 2, UNKNOWN, pool.answers), pool.groups)
-    assert not any((part.inputs % 2).any() for part in Small().spend(unlabelled, 20, 0))
+    assert not any((part.inputs % 2).any() for part in SMALL.spend(unlabelled, 20, 0))
 
 
 def test_folds_keep_groups_apart_or_there_are_none():
     training = pool_of(9, 120)
-    folds = Small().folds(training, 0)
+    folds = SMALL.folds(training, 0)
     assert len(folds) == FOLDS
     for learned, held_out in folds:
         assert not {*learned.groups} & {*held_out.groups}
         assert {*learned.answers} == {0, 1, 2}
     assert sorted(np.concatenate([held_out.inputs for _, held_out in folds])) == [*range(120)]
-    assert Small().folds(pool_of(2, 120), 0) == []
+    assert SMALL.folds(pool_of(2, 120), 0) == []
     one_group = np.where(training.answers == 0, 99, training.groups)
-    assert Small().folds(Examples(training.inputs, training.answers, one_group), 0) == []
-    assert len(Small().folds(Examples(training.inputs, training.answers), 0)) == FOLDS
+    assert SMALL.folds(Examples(training.inputs, training.answers, one_group), 0) == []
+    assert len(SMALL.folds(Examples(training.inputs, training.answers), 0)) == FOLDS
 
 
 def test_what_a_budget_bought_keeps_its_groups():
     pool = pool_of(40)
-    training, validation = Small().spend(pool, 20, 0)
-    both = _together(training, validation)
+    training, validation = SMALL.spend(pool, 20, 0)
+    both = together(training, validation)
     np.testing.assert_array_equal(both.groups, pool.groups[both.inputs])
 
 
