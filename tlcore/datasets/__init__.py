@@ -108,6 +108,17 @@ def _uci_digits() -> Arrays:
     return {"inputs": digits.images.astype(np.uint8), "answers": digits.target.astype(np.int64)}
 
 
+def _diabetes() -> Arrays:
+    from sklearn.datasets import load_diabetes
+
+    table = load_diabetes(scaled=False)
+    return {
+        "inputs": table.data.astype(np.float64),
+        "answers": table.target.astype(np.float64),
+        "names": np.array(table.feature_names),
+    }
+
+
 RECBOLE = Distribution("recbole", "1.2.1", "9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407", "2 MB")
 
 
@@ -256,6 +267,16 @@ DATASETS: dict[str, Dataset] = {
             "65e5b4619795efb40c1082f4c350c049e4ad552200d369b6ae99e21eef5e72c5",
             _uci_digits,
             DIGITS,
+        ),
+        Dataset(
+            "diabetes",
+            "Ten measurements of 442 people with diabetes, and how far the disease had gone a year later",
+            "no licence stated",
+            "Efron, Hastie, Johnstone & Tibshirani 2004 (Least angle regression, Annals of Statistics 32), as shipped "
+            "in scikit-learn (BSD-3-Clause)",
+            442,
+            "e3311d73c50e987630520794b23d6d95d1c6dde26d3027f8732b82603321192e",
+            _diabetes,
         ),
         Dataset(
             "textile",

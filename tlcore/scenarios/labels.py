@@ -107,8 +107,8 @@ def check_quantities(labels: list[np.ndarray]) -> None:
         numbers = quantities_of(known)
         if np.isnan(numbers).any():
             raise SpecificationError(
-                f"{which}.label: {known[np.isnan(numbers)][0]!r} is no number. Allowed where answers=numbers: numbers; "
-                "answers=classes takes each label for a class."
+                f"{which}.label: {str(known[np.isnan(numbers)][0])!r} is no number. Allowed where answers=numbers: "
+                "numbers; answers=classes takes each label for a class."
             )
         if len(known) and np.ptp(numbers) == 0:
             raise SpecificationError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -31,6 +31,7 @@ class Regression(Task):
     metrics = REGRESSION
     verdict_metrics = DECOMPOSABLE
     budget_of = "example"
+    choose_from: ClassVar[int] = 20
     drawn = "numbers"
 
     headline: tuple[str, str] = ("r2", "rmse")
