@@ -390,7 +390,8 @@ def _print_run(info: RunInfo, results: Results, as_json: bool) -> None:
 def _print_data(experiment: Experiment) -> None:
     """Say what was found in somebody's own files, and how much of it was left out."""
     facts = experiment.domains().facts
-    told = {**{name: facts[name] for name in experiment.where.shown_facts}, **{k: n for k, n in facts.items() if n}}
+    shown = {name: facts[name] for name in experiment.where.shown_facts if name in facts}
+    told = {**shown, **{k: n for k, n in facts.items() if n}}
     print("data: " + ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in told.items()), flush=True)
     for which, file in experiment.files().items():
         print(f"{which}: {file.look().in_brief()}", flush=True)
@@ -406,7 +407,12 @@ def _print_look(kind: str, look: Look) -> None:
             for column in look.columns
         )
         _print_table(("column", "role", "kind", "missing", "values", "why"), lines)
-    for header, counts in ((("label", "examples"), look.labels), (("left out or mended", "how many"), look.left_out)):
+    if look.classes:
+        print()
+        shares = ((one.name, one.written, f"{one.share:.1%}", f"{one.pictures:,}") for one in look.classes)
+        _print_table(("class", "in the masks", "of pixels", "pictures"), shares)
+    labels = {} if look.classes else look.labels
+    for header, counts in ((("label", "examples"), labels), (("left out or mended", "how many"), look.left_out)):
         if counts:
             print()
             _print_table(header, ((name.replace("_", " "), f"{count:,}") for name, count in counts.items()))

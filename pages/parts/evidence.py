@@ -174,14 +174,18 @@ def gaps(results: Results, budget: int) -> None:
 def unscored(results: Results) -> bool:
     """Where no answer of the target is known, say so, show what was answered, and return true."""
     predictions = results.predictions
-    if not len(predictions) or (predictions["truth"] != "").any():
+    if not len(predictions) or (predictions["truth"].notna() & (predictions["truth"] != "")).any():
         return False
     st.info(
         _("The target's rows have no labels, so nothing can be scored: this is what each method answers."),
         icon=":material/help:",
     )
-    share = predictions.groupby("method", sort=False)["predicted"].value_counts(normalize=True).unstack(fill_value=0)
-    st.dataframe(share.style.format("{:.0%}"), key="answers")
+    by_method = predictions.groupby("method", sort=False)["predicted"]
+    if results.experiment.where.task.drawn == "numbers":
+        st.dataframe(by_method.describe()[["min", "25%", "50%", "75%", "max"]], key="answers")
+    else:
+        share = by_method.value_counts(normalize=True).unstack(fill_value=0)
+        st.dataframe(share.style.format("{:.0%}"), key="answers")
     st.download_button(
         _("All answers, row by row"),
         predictions.to_csv(index=False).encode(),
@@ -242,11 +246,18 @@ def methods_apart(results: Results, budget: int) -> None:
         )
     else:
         st.caption(_("This method has no learning curve: nothing of it is trained step by step."))
-    if not scenario.classes:
-        return
     pair = (
         [experiment.baseline, method] if experiment.baseline in methods and method != experiment.baseline else [method]
     )
+    if scenario.task.drawn == "numbers":
+        answers = results.predictions[results.predictions["budget"] == budget]
+        for column, name in zip(st.columns(len(pair)), pair, strict=True):
+            with column:
+                st.markdown(f"**{name}**")
+                figure = figures.numbers(answers[answers["method"] == name], _("true number"), _("predicted number"))
+                st.plotly_chart(figure, key=f"chart.numbers.{name}")
+    if not scenario.classes:
+        return
     for column, name in zip(st.columns(len(pair)), pair, strict=True):
         with column:
             st.markdown(f"**{name}**")

@@ -103,10 +103,13 @@ def choose_methods(
     return methods
 
 
-def configured(scenario: Scenario, options: dict[str, Any]) -> Scenario:
-    """Return the scenario with the options chosen so far; what is wrong with them is said once the run is built."""
+def configured(scenario: Scenario, options: dict[str, Any], target: Any) -> Scenario:
+    """Return the scenario with the options chosen so far, and those that the data propose.
+
+    What is wrong with them is said once the run is built.
+    """
     try:
-        return scenario.configure(options)
+        return scenario.configure(scenario.proposed(target) | options)
     except SpecificationError:
         return scenario
 
@@ -139,7 +142,7 @@ def look_at(data: dict[str, Any]) -> dict[str, str]:
     experiment = Experiment.build(data)
     scenario, found = experiment.where, experiment.domains().facts
     with st.container(horizontal=True):
-        for name in scenario.shown_facts:
+        for name in [name for name in scenario.shown_facts if name in found]:
             st.metric(words.capitalised(words.fact(name)), f"{found[name]:,}")
     if remark := said_of(experiment):
         st.warning(_(remark), icon=":material/swap_horiz:")
@@ -217,7 +220,7 @@ def form(preset: Experiment, wanted: str) -> dict[str, Any] | None:
         if asked:
             with st.container(horizontal=True):
                 fields["options"] = changed(asked, scenario.name, preset.options if here else None)
-            scenario = configured(scenario, fields["options"])
+            scenario = configured(scenario, fields["options"], fields["target"])
     with right:
         settings = list(scenario.task.settings)
         fields["setting"] = st.radio(

@@ -249,7 +249,7 @@ def test_numbers_that_could_be_classes_are_asked_about(tmp_path):
         (tmp_path / name).write_text("\n".join(["a,y", *lines]))
     files = {"source": {"path": str(tmp_path / "there.csv")}, "target": {"path": str(tmp_path / "here.csv")}}
     run = Experiment.build({"scenario": "features", **files})
-    assert run.where.answers == "classes"
+    assert run.where.kind == "classes"
     assert [concern for concern in run.concerns() if "answers=numbers" in concern.sentence]
     assert not Experiment.build({"scenario": "features", **files, "answers": "numbers"}).checked().concerns()
 

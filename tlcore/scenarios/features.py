@@ -31,11 +31,11 @@ class OwnFeatures(OwnLabels, Tables):
 
     def domains(self, source: FeatureFile, target: FeatureFile) -> Domains:
         """Labelled rows of both; two fifths of the target's, at most 2,000, are scored."""
-        return _domains(source.model_dump_json(), target.model_dump_json(), self.standardize, False, self.answers)
+        return _domains(source.model_dump_json(), target.model_dump_json(), self.standardize, False, self.kind)
 
     def transductive(self, source: FeatureFile, target: FeatureFile) -> Domains:
         """All rows of the target, in the file's order, are answered; those with a label are scored."""
-        return _domains(source.model_dump_json(), target.model_dump_json(), self.standardize, True, self.answers)
+        return _domains(source.model_dump_json(), target.model_dump_json(), self.standardize, True, self.kind)
 
     def concerns(self, domains: Domains, plan: Plan) -> list[Concern]:
         """Check the raw columns besides, where they have names."""

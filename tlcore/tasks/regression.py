@@ -80,6 +80,10 @@ class Regression(Task):
         metrics = regression_metrics(predicted[known], truth[known])
         return metrics, examples | {name: score.astype(np.float32) for name, score in scores.items()}
 
+    def in_words(self, examples: dict[str, np.ndarray], names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray] | None:
+        """The numbers; NaN where the truth is not known."""
+        return examples["true_number"], examples["predicted_number"]
+
     def groups(self, examples: dict[str, np.ndarray], names: tuple[str, ...]) -> dict[str, np.ndarray]:
         """Return the test examples with low, middle and high answers, and of each group that has enough."""
         from tlcore.tasks.base import large_enough
