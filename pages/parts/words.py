@@ -161,6 +161,8 @@ def fact(name: str) -> str:
         "in_both": _("examples of the source that are in the target too, left out"),
         "groups": _("groups in the target, each either to learn from or to test on"),
         "groups_in_both": _("groups to test on that are in the source, too"),
+        "source_unsure": _("pictures in the source of which their expert was not sure, left out"),
+        "target_unsure": _("pictures in the target of which their expert was not sure, left out"),
         "source_neutral": _("neutral texts in the source, left out"),
         "target_neutral": _("neutral texts in the target, left out"),
         "source_empty": _("empty examples of the source, left out"),
