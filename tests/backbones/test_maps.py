@@ -82,9 +82,9 @@ def test_from_a_random_start_groups_of_channels_are_normalised():
 
 
 def test_a_network_without_maps_and_a_stride_that_it_lacks_are_refused():
-    with pytest.raises(SpecificationError, match="backbone: 'vit_b_16' is no sequence of layers"):
-        pyramid("vit_b_16", False, 224, STRIDES)
+    with pytest.raises(SpecificationError, match="backbone: 'vit_tiny_patch16_224' is no sequence of layers"):
+        pyramid("vit_tiny_patch16_224", False, 224, STRIDES)
     with pytest.raises(SpecificationError, match="no map at stride 64 on pictures of 64 pixels"):
-        pyramid("vgg16", False, SIZE, (8, 64))
+        pyramid("mobilenet_v2", False, SIZE, (8, 64))
     with pytest.raises(SpecificationError, match="no map at stride 4"):
         carried([nn.Sequential(nn.Flatten(2), nn.Unflatten(2, (SIZE, SIZE)))], SIZE, (4,))
