@@ -27,7 +27,8 @@ class Halves(FoundDigits):
     name = "found-digits-halves"
     title = "Halves"
     pairs = (("the same", "here"), ("shuffled", "here"))
-    max_steps = 100
+    max_steps = 300
+    batch_size = 8
 
     def domains(self, source: str, target: str) -> Domains:  # noqa: ARG002 - there is but one
         """The first are the target, the rest the source."""

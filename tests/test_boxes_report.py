@@ -9,6 +9,7 @@ from PIL import Image
 
 from tlcore.experiment import Experiment
 from tlcore.report.boxes import CROWD, FALSE, FOUND, MISSED, SIDE, by_class, found, over, told_apart
+from tlcore.report.pictures import some_of_each
 from tlcore.results import Results, TrialRecord, TrialResult
 
 
@@ -73,6 +74,11 @@ def test_what_is_found_missed_false_and_of_no_account_is_told_apart():
         (FALSE, False, [20, 20, 30, 30]),  # of another class
     ]
     assert told_apart(truth[3:].astype(float), np.zeros((0, 6))) == []
+
+
+def test_some_pictures_are_shown_whatever_is_on_them(results):
+    part = results.experiment.domains().pool
+    assert some_of_each(part.inputs, part.answers, 5) == part.inputs[:5].tolist()
 
 
 def test_boxes_are_drawn_where_they_are(results):

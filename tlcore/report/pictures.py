@@ -26,6 +26,8 @@ def small(images: LabelledImages, number: int, size: int = SMALL) -> str:
 
 def some_of_each(numbers: np.ndarray, answers: np.ndarray, most: int = 12) -> list[int]:
     """Return the places of some pictures among ``numbers``, taking turns between the answers that there are."""
+    if answers.ndim > 1:  # boxes and masks are of no one kind
+        answers = np.zeros(len(numbers))
     different = np.unique(answers)
     if len(different) > most:  # numbers, from the least to the most
         different = different[np.linspace(0, len(different) - 1, most).round().astype(int)]

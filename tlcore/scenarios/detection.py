@@ -100,10 +100,9 @@ class FoundDigits(Found):
     )
     pairs = (("mnist", "uci"), ("uci", "mnist"))
     first_methods = ("source_only", "frozen", "fine_tune")
-    epochs = 60
-    max_steps = 300
+    epochs = 180
+    max_steps = 600
     batch_size = 16
-    longer = 3
     size: ClassVar[int] = 64
 
     @property
