@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
+from pydantic import Field
 
 from tlcore.datasets.features import FeatureTable
 from tlcore.examples import Domains
@@ -40,23 +41,29 @@ class Fields(Tables):
     first_methods = ("source_only", "pooled", "coral", "kmm", "tradaboost")
     halves: ClassVar[dict[str, slice]] = {"west": slice(0, MIDDLE), "east": slice(MIDDLE, None)}
 
+    whole_fields: bool = Field(
+        True,
+        description="Whether whole fields are scored. False: any pixels are, also neighbours of those that are learned "
+        "from, which flatters whatever learns here.",
+    )
+
     def domains(self, source: str, target: str) -> Domains:
         """The pixels of both halves; about two fifths of the target's, of fields of their own, are scored."""
-        return _domains(source, target, self.standardize, False)
+        return _domains(source, target, self.standardize, False, self.whole_fields)
 
     def transductive(self, source: str, target: str) -> Domains:
         """All of the target's pixels are scored."""
-        return _domains(source, target, self.standardize, True)
+        return _domains(source, target, self.standardize, True, self.whole_fields)
 
 
 @lru_cache(maxsize=4)
-def _domains(source: str, target: str, standardize: Standardize, transductive: bool) -> Domains:
-    there, here = (_table(domain) for domain in (source, target))
+def _domains(source: str, target: str, standardize: Standardize, transductive: bool, whole: bool) -> Domains:
+    there, here = (_table(domain, whole) for domain in (source, target))
     return tables_together(there, here, standardize, transductive, "classes")
 
 
-def _table(half: str) -> FeatureTable:
-    """Return the pixels of half the picture, with what grows there and which field it is."""
+def _table(half: str, whole: bool) -> FeatureTable:
+    """Return the pixels of half the picture, with what grows there and, if fields stay whole, which field it is."""
     from tlcore.datasets import DATASETS
 
     dataset = DATASETS["indian-pines"]
@@ -69,7 +76,7 @@ def _table(half: str) -> FeatureTable:
     return FeatureTable(
         spectra[:, columns][rows].astype(np.float64),
         np.array(dataset.classes)[kinds[:, columns][rows]],
-        groups=np.array([f"{half} {number}" for number in fields[half][rows]]),
+        groups=np.array([f"{half} {number}" for number in fields[half][rows]]) if whole else None,
     )
 
 
