@@ -44,7 +44,6 @@ BEFORE = {
     "digits": {
         "frozen": ("log_loss", 2.72772),
         "feature_extraction": ("log_loss", 2.31208),
-        "maml": ("log_loss", 2.25967),
     },
 }
 

@@ -154,7 +154,7 @@ def test_a_box_partly_outside_is_clipped_and_counted(own):
     files = {**PICTURES, "all.json": coco([A, B], [{**CAT, "bbox": [30, -5, 20, 20]}])}
     read = own(files).read()
     np.testing.assert_allclose(read.boxes[0], [[0.75, 0, 1, 0.75]])
-    assert own(files).look().left_out == {"clipped": 1}
+    assert own(files).look().left_out == {"boxes_clipped": 1}
 
 
 OF_COCO = {

@@ -75,6 +75,21 @@ def test_scores_belong_to_their_texts():
         assert mean["love"] > mean["worst"] + 0.5
 
 
+def test_solar_cells_are_as_published():
+    """The counts of its labels, and the size that its authors state."""
+    from io import BytesIO
+
+    from PIL import Image
+
+    cells = DATASETS["solar-cells"].fetch()
+    kinds, counts = np.unique([cells["crystal"], (3 * cells["grade"]).round().astype(str)], axis=1, return_counts=True)
+    assert kinds[0].tolist() == ["mono"] * 4 + ["poly"] * 4
+    assert counts.tolist() == [588, 117, 56, 313, 920, 178, 50, 402]
+    for number in (0, 1300, 2623):
+        assert cells["name"][number] == f"images/cell{number + 1:04}.png"
+        assert Image.open(BytesIO(cells["inputs"][number])).size == (300, 300)
+
+
 def test_crowns_are_marked_where_trees_are():
     """The counts of the files, and boxes that lie in their pictures."""
     from io import BytesIO
@@ -95,7 +110,9 @@ def test_crowns_are_marked_where_trees_are():
         assert right[mine].max() <= picture.shape[1]
         assert bottom[mine].max() <= picture.shape[0]
 
-    file = BytesIO(datasets.DEEPFOREST.file("deepforest/data/OSBS_029.csv"))  # the package says these a second time
+    file = BytesIO(
+        datasets.shipped_pictures.DEEPFOREST.file("deepforest/data/OSBS_029.csv")
+    )  # the package says these a second time
     table = pd.read_csv(file)[["xmin", "ymin", "xmax", "ymax"]].to_numpy()
     np.testing.assert_array_equal(crowns["boxes"][crowns["picture"] == 0], table - [1, 1, 0, 0])
 

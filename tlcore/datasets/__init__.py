@@ -9,7 +9,7 @@ from hashlib import sha256
 
 import numpy as np
 
-from tlcore.datasets import remote
+from tlcore.datasets import remote, shipped_pictures
 from tlcore.datasets.distribution import Distribution
 from tlcore.errors import SpecificationError
 
@@ -32,11 +32,11 @@ class Dataset:
     read : callable
         Returns the arrays by name, little-endian: images have ``inputs`` (n, height, width), or (n, height, width, 3)
         in colour, as uint8 and ``answers`` (n,) as int64; pictures of which the files matter have ``inputs`` (n,) as
-        objects, each a file's bytes, and ``label`` and ``name`` (n,); those with a mask have ``answers`` (n, height,
-        width) as int64; those of many sizes have ``inputs`` (n,) as objects, each an array; those with boxes have
-        ``boxes`` (m, 4) as float32, left, top, right and bottom in pixels, and of each ``picture`` (m,) as int64 and
-        ``label`` (m,); interactions have ``user``, ``item``, ``rating``, ``time`` (n,) and what is known of the items;
-        texts have ``text`` and ``score`` or ``group`` (n,).
+        objects, each a file's bytes, and ``name`` and ``label``, or what that follows from, (n,); those with a mask
+        have ``answers`` (n, height, width) as int64; those of many sizes have ``inputs`` (n,) as objects, each an
+        array; those with boxes have ``boxes`` (m, 4) as float32, left, top, right and bottom in pixels, and of each
+        ``picture`` (m,) as int64 and ``label`` (m,); interactions have ``user``, ``item``, ``rating``, ``time`` (n,)
+        and what is known of the items; texts have ``text`` and ``score`` or ``group`` (n,).
     classes : tuple of str
         What the numbers in ``answers``, from 0, or the values of ``label`` are called.
     remote : str
@@ -228,83 +228,6 @@ def _textile() -> Arrays:
     }
 
 
-DEEPFOREST = Distribution(
-    "deepforest", "2.1.0", "8c2798d8e9be7f0004b194fe207b76c1d9fff6e711b3db67b9508dcd5d00ae54", "21 MB"
-)
-CROWNS = {
-    "OSBS_029": "OSBS",
-    "SOAP_061": "SOAP",
-    "2019_YELL_2_541000_4977000_image_crop": "YELL",
-    "2019_YELL_2_528000_4978000_image_crop2": "YELL",
-}
-"""At which of the observatory's places each picture with boxes was taken."""
-
-
-def _tree_crowns() -> Arrays:
-    from xml.etree import ElementTree
-
-    pictures = np.empty(len(CROWNS), object)
-    boxes, labels, numbers = [], [], []
-    for number, name in enumerate(CROWNS):
-        pictures[number] = _pixels(DEEPFOREST.file(f"deepforest/data/{name}.png"))
-        trees = ElementTree.fromstring(DEEPFOREST.file(f"deepforest/data/{name}.xml")).findall("object")
-        for tree in trees:
-            boxes.append([int(tree.findtext(f"bndbox/{side}", "")) for side in BOUNDS])
-            labels.append(tree.findtext("name", ""))
-            numbers.append(number)
-    return {
-        "inputs": pictures,
-        "name": np.array([*CROWNS]),
-        "place": np.array([*CROWNS.values()]),
-        # Their pixels count from 1, the last one included: 1 to 400 is all of a side of 400.
-        "boxes": np.array(boxes, np.float32) - np.array([1, 1, 0, 0], np.float32),
-        "picture": np.array(numbers, np.int64),
-        "label": np.array(labels),
-    }
-
-
-BOUNDS = ("xmin", "ymin", "xmax", "ymax")
-"""What Pascal VOC calls the sides of a box: left, top, right, bottom."""
-
-
-def _pixels(file: bytes) -> np.ndarray:
-    from io import BytesIO
-
-    from PIL import Image
-
-    with Image.open(BytesIO(file)) as picture:
-        return np.asarray(picture)
-
-
-STARDIST = Distribution(
-    "stardist",
-    "0.9.2",
-    "2316c0feb7bd5621e7a277cb3868df475c338943c591925c420ee3622c42f023",
-    "3 MB",
-    archive="stardist-0.9.2-cp311-cp311-manylinux_2_24_x86_64.manylinux_2_28_x86_64.whl",
-)
-
-
-def _nuclei() -> Arrays:
-    picture, mask = (_pixels(STARDIST.file(f"stardist/data/images/{name}2d.tif")) for name in ("img", "mask"))
-    return {"inputs": picture.astype(np.uint8)[None], "answers": mask.astype(np.int64)[None]}  # 16 bits, up to 235
-
-
-TENSORLY = Distribution(
-    "tensorly", "0.10.0", "90becb3d28023638ec60d19fbf8d87735b4ce1537fe3eb881897d69e107b882d", "7 MB"
-)
-
-
-def _indian_pines() -> Arrays:
-    from io import BytesIO
-
-    def array(name: str) -> np.ndarray:
-        return np.load(BytesIO(TENSORLY.file(f"tensorly/datasets/data/Indian_pines_{name}.npy")), allow_pickle=False)
-
-    # Theirs count from 1, and 0 is where nobody knows.
-    return {"inputs": array("corrected")[None], "answers": array("gt").astype(np.int64)[None] - 1}
-
-
 def _medmnist(name: str, of: str, size: int, md5: str, classes: str, licence: str = "CC BY 4.0") -> Dataset:
     # The numbers are those of the distribution medmnist 3.0.2, which would bring more than its files' addresses.
     return Dataset(
@@ -367,52 +290,47 @@ DATASETS: dict[str, Dataset] = {
             ("nominal", "local", "global"),
         ),
         Dataset(
+            "solar-cells",
+            "Solar cells by electroluminescence, 300×300, mono- and polycrystalline, graded 0 (works), 1/3, 2/3 or 1 "
+            "(defective) by how sure an expert was",
+            "CC BY-NC-SA 4.0: not for commercial use",
+            "Buerhop-Lutz et al. 2018 (EU PVSEC); Deitsch et al. 2019 (Solar Energy 185) and 2021 (Machine Vision and "
+            f"Applications 32), as shipped in {shipped_pictures.ELPV}",
+            2624,
+            "2640eead2e74076a5c02eaeba68d4d9bb112a5d4edaf498ec81812ca506a1317",
+            shipped_pictures.solar_cells,
+        ),
+        Dataset(
             "tree-crowns",
             "Trees from the air at three places, 951 crowns marked by boxes; at one of them dead and living ones",
             "MIT, as the package that ships them",
             "Weinstein et al. 2019 (Remote Sensing 11, 1309), pictures of the National Ecological Observatory Network, "
-            f"as shipped in {DEEPFOREST}",
+            f"as shipped in {shipped_pictures.DEEPFOREST}",
             4,
             "d0c60038bfd7bf5f74616f969161868de90b23187df9525c0ba490d0329ab617",
-            _tree_crowns,
+            shipped_pictures.tree_crowns,
             ("Tree", "Dead", "Alive"),
         ),
         Dataset(
             "nuclei",
             "One field of fluorescent nuclei, 512×512, 125 nuclei marked one by one: 0 is what lies between them",
             "none stated for the picture; the package that ships it is BSD-3-Clause",
-            f"Caicedo et al. 2019 (2018 Data Science Bowl, Nature Methods 16), as shipped in {STARDIST}",
+            "Caicedo et al. 2019 (2018 Data Science Bowl, Nature Methods 16), as shipped in "
+            f"{shipped_pictures.STARDIST}",
             1,
             "507b350e85561e0d44ad82bcd28f3ee238de4062905b3e59e7f3bdd8f1f0a9b7",
-            _nuclei,
+            shipped_pictures.nuclei,
         ),
         Dataset(
             "indian-pines",
             "Fields and woods from the air, 145×145 pixels in 200 bands (AVIRIS); −1 where nobody knows what is there",
             "CC BY 3.0",
             "Baumgardner, Biehl & Landgrebe 2015 (Purdue University Research Repository, doi:10.4231/R7RX991C), as "
-            f"shipped in {TENSORLY} (BSD-3-Clause)",
+            f"shipped in {shipped_pictures.TENSORLY} (BSD-3-Clause)",
             1,
             "64e51ef829abac436f0edbb620ebe51b4a14faddec6ab14ee80865e17f482c9f",
-            _indian_pines,
-            (
-                "Alfalfa",
-                "Corn, no till",
-                "Corn, minimum till",
-                "Corn",
-                "Grass, pasture",
-                "Grass, trees",
-                "Grass, pasture mowed",
-                "Hay, windrowed",
-                "Oats",
-                "Soybean, no till",
-                "Soybean, minimum till",
-                "Soybean, clean",
-                "Wheat",
-                "Woods",
-                "Buildings, grass, trees, drives",
-                "Stone, steel towers",
-            ),
+            shipped_pictures.indian_pines,
+            shipped_pictures.GROUNDS,
         ),
         Dataset(
             "movielens-100k",

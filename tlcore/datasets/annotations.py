@@ -135,7 +135,7 @@ def by_picture(name: str, said: Annotations, pictures: Sequence[str]) -> dict[st
         picture, like = _meant(one, index)
         if not picture:
             what = f"which could be {like[0]!r} or {like[1]!r}" if like else "which is not there"
-            said.faults.append(Fault("no_picture", f"{one.said_by!r} speaks of {one.picture!r}, {what}"))
+            said.faults.append(Fault("boxes_no_picture", f"{one.said_by!r} speaks of {one.picture!r}, {what}"))
         elif picture in found:
             first = found[picture].said_by
             both = f"{first!r} and {one.said_by!r} both speak" if first != one.said_by else f"{first!r} speaks twice"
@@ -209,24 +209,26 @@ def _coco_file(name: str, pictures: Any, boxes: Any, kinds: Any, said: Annotatio
     known: dict[str, dict[str, Any]] = {}
     for number, row in enumerate(pictures):
         if lacks := [key for key in ("id", "file_name") if key not in row]:
-            said.faults.append(Fault("incomplete", f"entry {number} of images in {name!r} has no {lacks[0]!r}"))
+            said.faults.append(Fault("boxes_incomplete", f"entry {number} of images in {name!r} has no {lacks[0]!r}"))
         elif str(row["id"]) in known:
-            said.faults.append(Fault("incomplete", f"two images in {name!r} have the id {row['id']!r}"))
+            said.faults.append(Fault("boxes_incomplete", f"two images in {name!r} have the id {row['id']!r}"))
         else:
             known[str(row["id"])] = row
     of: dict[str, list[tuple[list[float], str, bool]]] = {number: [] for number in known}
     for number, row in enumerate(boxes):
         where = f"entry {number} of annotations in {name!r}"
         if lacks := [key for key in ("image_id", "category_id", "bbox") if key not in row]:
-            said.faults.append(Fault("incomplete", f"{where} has no {lacks[0]!r}"))
+            said.faults.append(Fault("boxes_incomplete", f"{where} has no {lacks[0]!r}"))
         elif str(row["image_id"]) not in known:
-            said.faults.append(Fault("no_picture", f"{where} is of the image {row['image_id']!r}, which is not listed"))
+            said.faults.append(
+                Fault("boxes_no_picture", f"{where} is of the image {row['image_id']!r}, which is not listed")
+            )
         elif str(row["category_id"]) not in names:
             allowed = ", ".join([*names][:20]) or "none, as there are no categories"
             sentence = f"{where} is of the category {row['category_id']!r}, which is not listed; allowed: {allowed}"
-            said.faults.append(Fault("unknown", sentence))
+            said.faults.append(Fault("boxes_unknown", sentence))
         elif (box := _four(row["bbox"])) is None:
-            said.faults.append(Fault("incomplete", f"{where} has a bbox that is not x, y, width, height"))
+            said.faults.append(Fault("boxes_incomplete", f"{where} has a bbox that is not x, y, width, height"))
         else:
             x, y, width, height = box
             corners = [x, y, x + width, y + height]
@@ -301,7 +303,7 @@ def _yolo(files: Sequence[File]) -> Annotations:
         for number, line in _rows(file.read()):
             where = f"line {number} of {file.name!r}"
             numbers = _numbers(line)
-            box, fault = (None, Fault("incomplete", "")) if numbers is None else _yolo_box(numbers, names)
+            box, fault = (None, Fault("boxes_incomplete", "")) if numbers is None else _yolo_box(numbers, names)
             if box is None and fault:
                 reason = fault.sentence or "is not a class and four numbers: middle x, middle y, width, height"
                 said.faults.append(Fault(fault.kind, f"{where} {reason}"))
@@ -316,15 +318,15 @@ def _yolo_box(numbers: Sequence[float], names: Mapping[int, str]) -> tuple[list[
     """Return the corners of a box, or of one around an outline, or what is wrong with it."""
     count = len(numbers)
     if count != 5 and (count < 7 or count % 2 == 0):
-        return None, Fault("incomplete", "")
+        return None, Fault("boxes_incomplete", "")
     kind, *shares = numbers
     if kind != int(kind) or kind < 0 or (names and int(kind) not in names):
         allowed = f"{min(names)} to {max(names)}" if names else "0, 1, 2 and so on"
-        return None, Fault("unknown", f"is of the class {kind:g}; allowed: {allowed}")
+        return None, Fault("boxes_unknown", f"is of the class {kind:g}; allowed: {allowed}")
     if not all(-TOLERANCE <= share <= 1 + TOLERANCE for share in shares):
         wrong = next(share for share in shares if not -TOLERANCE <= share <= 1 + TOLERANCE)
         return None, Fault(
-            "beyond", f"has the value {wrong:g}; allowed: 0 to 1, as shares of the picture's width and height"
+            "boxes_beyond", f"has the value {wrong:g}; allowed: 0 to 1, as shares of the picture's width and height"
         )
     if count == 5:
         x, y, width, height = shares
@@ -383,9 +385,9 @@ def _voc(files: Sequence[File]) -> Annotations:
             kind = (each.findtext("name") or "").strip()
             box = _four([each.findtext(f"bndbox/{key}") for key in ("xmin", "ymin", "xmax", "ymax")])
             if not kind:
-                said.faults.append(Fault("incomplete", f"{where} has no name"))
+                said.faults.append(Fault("boxes_incomplete", f"{where} has no name"))
             elif box is None:
-                said.faults.append(Fault("incomplete", f"{where} has no box of xmin, ymin, xmax, ymax"))
+                said.faults.append(Fault("boxes_incomplete", f"{where} has no box of xmin, ymin, xmax, ymax"))
             else:
                 rows.append((box, kind, False))
         # The file's own name goes before what it says, which is often another copy's.

@@ -260,7 +260,7 @@ def _read(path: str, checksum: str, form: str, unmarked: str, faulty: str) -> Bo
         kept.append((boxes[good], kinds[good], crowd[good]))
     if faulty == "refused":
         _refuse(name, faults)
-    changed = {**Counter(fault.kind for fault in faults), "clipped": clipped}
+    changed = {**Counter(fault.kind for fault in faults), "boxes_clipped": clipped}
     parts: list[list[np.ndarray]] = [[*part] for part in zip(*kept, strict=True)]
     everything = BoxedImages(images, parts[0], parts[1], parts[2], np.array(sizes), form, changed)
     _refuse_too_much(name, everything)
@@ -275,7 +275,7 @@ def _within(
         (width, height), (said_width, said_height) = size, one.size
         faults.append(
             Fault(
-                "other_size",
+                "boxes_other_size",
                 f"{one.said_by!r} says that {picture!r} has {said_width} × {said_height} pixels, and it has "
                 f"{width} × {height}",
             )
@@ -285,7 +285,10 @@ def _within(
     inside = shares.clip(0, 1)
     empty = (shares[:, 2:] - shares[:, :2] < SMALLEST).any(1)
     outside = (inside[:, 2:] - inside[:, :2] < SMALLEST).any(1) & ~empty
-    for kind, rows, what in (("no_area", empty, "no area"), ("outside", outside, "no part inside the picture")):
+    for kind, rows, what in (
+        ("boxes_no_area", empty, "no area"),
+        ("boxes_outside", outside, "no part inside the picture"),
+    ):
         for row in np.flatnonzero(rows).tolist():
             x, y, right, low = one.boxes[row].round(4).tolist()
             sentence = (

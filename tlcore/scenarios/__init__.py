@@ -5,6 +5,7 @@ from pydantic import ValidationError
 from tlcore.datasets.own import OwnFile
 from tlcore.errors import SpecificationError, first_line, one_of
 from tlcore.scenarios.base import Scenario
+from tlcore.scenarios.detection import FoundDigits, OwnBoxes, TreeCrowns
 from tlcore.scenarios.features import OwnFeatures
 from tlcore.scenarios.fields import Fields
 from tlcore.scenarios.patients import Diabetes
@@ -33,6 +34,8 @@ for _scenario in (
     Digits,
     Inspection,
     Pictures,
+    TreeCrowns,
+    FoundDigits,
     Sentiment,
     Topics,
     Films,
@@ -40,6 +43,7 @@ for _scenario in (
     Fields,
     Nuclei,
     OwnImages,
+    OwnBoxes,
     OwnMasks,
     OwnTexts,
     Ratings,
@@ -48,7 +52,9 @@ for _scenario in (
     register(_scenario)
 
 FILES: dict[str, type[OwnFile]] = {
-    scenario.name: scenario.own for scenario in (OwnMasks, OwnImages, Ratings, OwnTexts, OwnFeatures) if scenario.own
+    scenario.name: scenario.own
+    for scenario in (OwnBoxes, OwnMasks, OwnImages, Ratings, OwnTexts, OwnFeatures)
+    if scenario.own
 }
 """What a file of one's own may be, by the name of the scenario that takes it; the last reads what no other fits."""
 

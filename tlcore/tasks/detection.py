@@ -29,6 +29,7 @@ class Detection(Task):
     """
 
     name = "detection"
+    gives = frozenset({"small network"})
     metrics = DETECTION
     verdict_metrics = tuple(DETECTION)
     budget_of = "picture"
