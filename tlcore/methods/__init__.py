@@ -18,6 +18,21 @@ from tlcore.methods.baselines import (
     SourceOnly,
 )
 from tlcore.methods.choice import Auto
+from tlcore.methods.clustering import (
+    Autoencoder,
+    BestGrouping,
+    CoClustering,
+    Contrastive,
+    JointKMeans,
+    KMeans,
+    PCAKMeans,
+    PretrainedBody,
+    SelfTaught,
+    SourceCentres,
+    SourcePCA,
+    SourceWhitening,
+    Spectral,
+)
 from tlcore.methods.collaborative import CoNet, JointLightGCN, LightGCN
 from tlcore.methods.components import BDA, JDA, JGSA, TCA
 from tlcore.methods.discrepancy import AFN, JMMD, MCC, MMD, DeepCORAL
@@ -119,5 +134,18 @@ for _method in (
     EMCDR,
     JointLightGCN,
     CoNet,
+    KMeans,
+    PCAKMeans,
+    Spectral,
+    BestGrouping,
+    SourcePCA,
+    SourceWhitening,
+    SelfTaught,
+    Autoencoder,
+    Contrastive,
+    PretrainedBody,
+    SourceCentres,
+    JointKMeans,
+    CoClustering,
 ):
     register(_method)
