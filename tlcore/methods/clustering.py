@@ -7,19 +7,25 @@ is φ (principal components, a dictionary, a code, a body), where the centres st
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
 from tlcore.cancellation import Cancelled
 from tlcore.evaluation.clusters import silhouette, stability
+from tlcore.examples import Examples
 from tlcore.methods.base import Family, FeatureMap, Method, Predict, Seen, Solution
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from tlcore.network import Network
+
+
+MOST_COLUMNS = 2000
+"""Columns of sparse rows, such as words, in which groups are looked for."""
 
 
 class _Grouping(Method):
@@ -29,9 +35,14 @@ class _Grouping(Method):
     serves = ("unsupervised",)
     needs = frozenset({"groups"})
     on_raw = True
+    takes_sparse = True
     needs_unlabelled = True
 
     starts: int = Field(10, ge=1, le=1000, description="Starts of k-means, of which the one of least inertia counts.")
+
+    def studied(self, seen: Seen) -> Seen:
+        """Find out once about the source what `find` asks of it, in place of its rows and answers."""
+        return seen
 
     def carried(self, seen: Seen) -> FeatureMap:
         """φ, learned once, from the source."""
@@ -43,6 +54,9 @@ class _Grouping(Method):
 
     def solve(self, seen: Seen) -> Solution:
         """Find groups in the unlabelled target, and say how stable and how far apart they are."""
+        cells = in_cells(seen.unlabelled)
+        source = replace(seen.source, inputs=cells(seen.source.inputs))
+        seen = self.studied(replace(seen, source=source, unlabelled=cells(seen.unlabelled)))
         place = self.carried(seen)
         rows = place(seen.unlabelled)
         predict = self.find(rows, seen)
@@ -51,7 +65,7 @@ class _Grouping(Method):
             "stability": stability(lambda some: self.find(some, seen), rows, seen.seed),
             "silhouette": silhouette(rows, groups, seen.seed),
         }
-        return Solution(lambda inputs: predict(place(inputs)), metrics=known)
+        return Solution(lambda inputs: predict(place(cells(inputs))), metrics=known)
 
 
 class KMeans(_Grouping):
@@ -127,16 +141,17 @@ class BestGrouping(_Grouping):
     """Of k-means, k-means on principal components and spectral clustering of the target, the most stable one.
 
     The baseline of verdicts where no domain has labels. It is chosen without any: by how far groups that are found in
-    two halves of the rows agree (`tlcore.evaluation.clusters.stability`), which can be wrong, too.
+    two parts of the rows agree (`tlcore.evaluation.clusters.stability`), which can be wrong, too.
 
     References
     ----------
-    Lange, Roth, Braun & Buhmann, Stability-based validation of clustering solutions, Neural Computation 2004.
+    Ben-Hur, Elisseeff & Guyon, A stability based method for discovering structure in clustered data, Pacific Symposium
+    on Biocomputing 2002.
     """
 
     name = "best_grouping"
     family = "baseline"
-    reference = "Lange et al., Neural Computation 2004"
+    reference = "Ben-Hur, Elisseeff & Guyon, PSB 2002"
 
     def solve(self, seen: Seen) -> Solution:
         """Let each find groups."""
@@ -315,12 +330,17 @@ class SourceCentres(_Grouping):
     reference = "Basu, Banerjee & Mooney, ICML 2002"
     trains_on = ("source",)
 
+    def studied(self, seen: Seen) -> Seen:
+        """The source is its centres."""
+        centres = _centres(seen.source.inputs, seen.answers, seen.seed, self.starts)
+        return replace(seen, source=Examples(centres, np.arange(len(centres))))
+
     def find(self, rows: np.ndarray, seen: Seen) -> Predict:
         """From the source's centres on."""
         from sklearn.cluster import KMeans as Lloyd
 
-        start = _centres(seen.source.inputs, seen.answers, seen.seed, self.starts)
-        return nearest(Lloyd(seen.answers, init=start, n_init=1).fit(rows).cluster_centers_)
+        start = seen.source.inputs
+        return nearest(Lloyd(len(start), init=start, n_init=1).fit(rows).cluster_centers_)
 
 
 class JointKMeans(_Grouping):
@@ -341,6 +361,12 @@ class JointKMeans(_Grouping):
     trains_on = ("source",)
 
     share: float = Field(0.5, gt=0, lt=1, description="s, the share of the sum that source rows have.")
+    most: int = Field(2000, ge=1, description="Source rows in the sum, drawn at random where there are more.")
+
+    def studied(self, seen: Seen) -> Seen:
+        """The source is as many of its rows as are wanted."""
+        order = np.random.default_rng(seen.seed).permutation(len(seen.source))
+        return replace(seen, source=seen.source[np.sort(order[: self.most])])
 
     def find(self, rows: np.ndarray, seen: Seen) -> Predict:
         """In the rows of both."""
@@ -371,15 +397,23 @@ class CoClustering(_Grouping):
     weight: float = Field(1.0, ge=0, le=1000, description="λ, how much the source says about columns.")
     rounds: int = Field(20, ge=1, le=1000, description="Rounds of regrouping rows and columns.")
 
+    most: int = Field(2000, ge=1, description="Source rows that count, drawn at random where there are more.")
+
+    def studied(self, seen: Seen) -> Seen:
+        """The source is as many of its rows as are wanted, with the groups of k-means, in which they start."""
+        order = np.random.default_rng(seen.seed).permutation(len(seen.source))
+        rows = seen.source.inputs[np.sort(order[: self.most])]
+        groups = nearest(_centres(rows, seen.answers, seen.seed, 1))(rows).argmax(1)
+        return replace(seen, source=Examples(rows, groups))
+
     def find(self, rows: np.ndarray, seen: Seen) -> Predict:
         """Regroup rows, source rows and columns in turn, each where it loses least."""
         lowest = np.minimum(rows.min(0), seen.source.inputs.min(0))
         target, source = (_shares(part - lowest) for part in (rows, seen.source.inputs))
         number = min(self.columns, rows.shape[1])
         kinds, seed = np.eye(seen.answers), seen.seed
-        of_target, of_source = (
-            kinds[nearest(_centres(part, seen.answers, seed, 1))(part).argmax(1)] for part in (rows, seen.source.inputs)
-        )
+        of_target = kinds[nearest(_centres(rows, seen.answers, seed, self.starts))(rows).argmax(1)]
+        of_source = kinds[seen.source.answers]
         profiles = np.concatenate([target * len(target), source * len(source)]).T
         of_columns = np.eye(number)[nearest(_centres(profiles, number, seed, 1))(profiles).argmax(1)]
         for _ in range(self.rounds):
@@ -468,6 +502,23 @@ class Contrastive(PretrainedBody):
             cross_entropy(one @ other.T / self.temperature, torch.arange(len(batch))).backward()
             optimiser.step()
         network.train_groups(0)
+
+
+def in_cells(unlabelled: Any) -> FeatureMap:
+    """Return the map from rows to float64 cells (n, F): of sparse rows, the `MOST_COLUMNS` columns that weigh most.
+
+    Those with the largest sums of squares in unlabelled target rows, be they seen beside a source or alone.
+    """
+    if not hasattr(unlabelled, "toarray"):
+        return lambda rows: np.asarray(rows, float)
+    weights = np.asarray(unlabelled.multiply(unlabelled).sum(0)).ravel()
+    columns = np.sort(np.argsort(-weights, kind="stable")[:MOST_COLUMNS])
+
+    def cells(rows: Any) -> np.ndarray:
+        written: np.ndarray = rows[:, columns].toarray().astype(float)
+        return written
+
+    return cells
 
 
 def principal(rows: np.ndarray, components: int, seed: int) -> FeatureMap:

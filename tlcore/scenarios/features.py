@@ -22,7 +22,7 @@ from tlcore.tasks.regression import Regression
 
 if TYPE_CHECKING:
     from tlcore.concerns import Concern, Plan
-    from tlcore.methods.base import Method
+    from tlcore.methods.base import Method, Setting
     from tlcore.network import Network
     from tlcore.tasks.base import Task
 
@@ -99,15 +99,22 @@ class OwnFeatures(OwnLabels):
 
     def domains(self, source: FeatureFile, target: FeatureFile) -> Domains:
         """Labelled rows of both; two fifths of the target's, at most 2,000, are scored."""
-        return _domains(source.model_dump_json(), target.model_dump_json(), self.standardize, False, self.answers)
+        return _domains(source.model_dump_json(), target.model_dump_json(), self.standardize, "inductive", self.answers)
 
     def transductive(self, source: FeatureFile, target: FeatureFile) -> Domains:
         """All rows of the target, in the file's order, are answered; those with a label are scored."""
-        return _domains(source.model_dump_json(), target.model_dump_json(), self.standardize, True, self.answers)
+        return _domains(
+            source.model_dump_json(), target.model_dump_json(), self.standardize, "transductive", self.answers
+        )
+
+    def unsupervised(self, source: FeatureFile, target: FeatureFile) -> Domains:
+        """All rows of both, labelled or not; groups are found in all rows of the target, those with a label scored."""
+        return _domains(source.model_dump_json(), target.model_dump_json(), self.standardize, "unsupervised", "classes")
 
     def refusal(self, method: Method, domains: Domains) -> str:
         """Say where φ = the source model's body carries nothing over, and where a table is too wide."""
-        maps = method.overrides("feature_map") or method.overrides("weights") or method.overrides("solve")
+        maps = method.overrides("feature_map") or method.overrides("weights")
+        maps = maps or (method.overrides("solve") and not method.overrides("meta_learn"))
         if self.classifies_with and method.on_features and not maps:
             return "takes nothing from the source here, as the rows are the features themselves"
         rows = len(domains.source) + max(len(domains.pool), len(domains.test))
@@ -140,7 +147,8 @@ class OwnFeatures(OwnLabels):
 
 
 @lru_cache(maxsize=2)
-def _domains(source: str, target: str, standardize: Standardize, transductive: bool, kind: Answers) -> Domains:
+def _domains(source: str, target: str, standardize: Standardize, setting: Setting, kind: Answers) -> Domains:
+    taught, all_scored = setting != "unsupervised", setting != "inductive"
     files = (FeatureFile.model_validate_json(source), FeatureFile.model_validate_json(target))
     there, here = read_both(*_alike(*files))
     facts = {
@@ -148,23 +156,23 @@ def _domains(source: str, target: str, standardize: Standardize, transductive: b
         for which, table in (("source", there), ("target", here))
         for why, n in table.dropped.items()
     }
-    labels = [_labels_of("source", there, needed=True), _labels_of("target", here, needed=not transductive)]
+    labels = [_labels_of("source", there, needed=taught), _labels_of("target", here, needed=not all_scored)]
     if kind == "numbers":
         check_quantities(labels)
     known = [part != "" for part in labels]
     facts["source_unlabelled"] = int((~known[0]).sum())
-    facts |= {} if transductive else {"target_unlabelled": int((~known[1]).sum())}
+    facts |= {} if all_scored else {"target_unlabelled": int((~known[1]).sum())}
     both = align(there, here)
-    mine = np.flatnonzero(known[0])
-    theirs = len(there) + (np.arange(len(here)) if transductive else np.flatnonzero(known[1]))
-    mine, theirs, copies = _once(both, mine, theirs, keep_doubles=transductive)
+    mine = np.flatnonzero(known[0] | (not taught))
+    theirs = len(there) + (np.arange(len(here)) if all_scored else np.flatnonzero(known[1]))
+    mine, theirs, copies = _once(both, mine, theirs, keep_doubles=all_scored)
     if not len(mine):
         raise SpecificationError("source.path: all of its rows are in the target, too; nothing is left to transfer.")
     called = np.concatenate(labels)
     if kind == "numbers":
         names, answers = [], quantities_of(called)
     else:
-        names = _answers(called[mine], called[theirs], transductive)
+        names = _answers(called[mine], called[theirs], setting)
         number = {name: place for place, name in enumerate(names)}
         answers = np.array([number.get(label, UNKNOWN) for label in called.tolist()], np.int64)
     groups, group_names = numbered(there.groups, here.groups)
@@ -172,7 +180,7 @@ def _domains(source: str, target: str, standardize: Standardize, transductive: b
     left = Examples(inputs[mine], answers[mine], None if groups[0] is None else groups[0][mine])
     of_target = theirs - len(there)
     right = Examples(inputs[theirs], answers[theirs], None if groups[1] is None else groups[1][of_target])
-    if transductive:
+    if all_scored:
         split = Domains(left, right, right, len(names) or 1)
     else:
         split = _split(left, right, names, None if here.times is None else here.times[of_target])
@@ -262,21 +270,23 @@ def _once(
     return source, target, facts
 
 
-def _answers(source: np.ndarray, target: np.ndarray, transductive: bool) -> list[str]:
-    """Return the labels of both domains in order.
+def _answers(source: np.ndarray, target: np.ndarray, setting: Setting) -> list[str]:
+    """Return the labels of both domains in order; nothing depends on them where neither needs any.
 
     Raises
     ------
     SpecificationError
         If the source has one label only, or the target one that nothing could teach.
     """
-    mine, known = sorted({*source.tolist()}), {*target.tolist()} - {""}
+    mine, known = sorted({*source.tolist()} - {""}), {*target.tolist()} - {""}
+    if setting == "unsupervised":
+        return _in_order(sorted({*mine, *known}))
     unknown = sorted(known - {*mine})
     if len(mine) < 2:
         raise SpecificationError(
             f"source.label: all of its {len(source)} rows are {mine[0]!r}; there must be two labels."
         )
-    if transductive and unknown:
+    if setting == "transductive" and unknown:
         raise SpecificationError(
             f"target.label: {unknown[0]!r} is not a label of the source, so nothing there can teach it. Allowed: "
             f"{', '.join(mine[:20])}."
