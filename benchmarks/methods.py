@@ -32,7 +32,7 @@ def measure(scenario: str, source: str, target: str, wanted: list[str]) -> Resul
     asked = {"scenario": scenario, "source": source, "target": target, "setting": "transductive", "seeds": SEEDS}
     experiment = Experiment.build({**asked, "methods": "source_only"})
     refused = experiment.refusals()
-    names = [name for name in applicable(scenario, "transductive") if name not in refused]
+    names = [name for name in applicable(experiment.where, "transductive") if name not in refused]
     names = [name for name in names if not wanted or name in wanted or name == "source_only"]
     return run(Experiment.build({**asked, "methods": names}))
 
@@ -55,8 +55,8 @@ def cell(row: pd.Series) -> str:
 def facts() -> str:
     """Return the table of what each method is and needs; `tests/test_docs.py` looks that the document has it."""
     lines = [
-        "| method | family | without target labels | source at home | unlabelled target | reference |",
-        "|" + "---|" * 6,
+        "| method | family | needs | without target labels | source at home | unlabelled target | reference |",
+        "|" + "---|" * 7,
     ]
     for name, method in METHODS.items():
         if not method.__module__.startswith("tlcore."):
@@ -67,7 +67,7 @@ def facts() -> str:
             method.configure({}).transfers and not known["needs_source_data"],
             known["needs_unlabelled"],
         )
-        cells = [name, known["family"], *("yes" if mark else "" for mark in marks), known["reference"]]
+        cells = [name, known["family"], ", ".join(known["needs"]), *("yes" if mark else "" for mark in marks), known["reference"]]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

@@ -390,7 +390,8 @@ def _print_run(info: RunInfo, results: Results, as_json: bool) -> None:
 def _print_data(experiment: Experiment) -> None:
     """Say what was found in somebody's own files, and how much of it was left out."""
     facts = experiment.domains().facts
-    told = {**{name: facts[name] for name in experiment.where.shown_facts}, **{k: n for k, n in facts.items() if n}}
+    shown = {name: facts[name] for name in experiment.where.shown_facts if name in facts}
+    told = {**shown, **{k: n for k, n in facts.items() if n}}
     print("data: " + ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in told.items()), flush=True)
     for which, file in experiment.files().items():
         print(f"{which}: {file.look().in_brief()}", flush=True)

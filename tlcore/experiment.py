@@ -300,9 +300,7 @@ class Experiment(BaseModel):
             said = {which: file.model_dump(mode="json", exclude_defaults=True) for which, file in files.items()}
             experiment = self.model_copy(update=said)
         domains = experiment.domains()
-        settled = scenario.settled(domains).model_dump(mode="json")
-        usual = type(scenario)().model_dump(mode="json")
-        options = {name: value for name, value in settled.items() if value != usual[name] or name in self.options}
+        options = scenario.settled(domains).model_dump(mode="json", exclude_defaults=True)
         experiment = experiment.model_copy(update={"options": options})
         task = experiment.task
         affordable = task.affordable(task.measured(domains, domains.pool[:0]))

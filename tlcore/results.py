@@ -309,23 +309,24 @@ class Results:
         """One row a trial and test example: method, budget, seed, row, truth, predicted.
 
         ``row`` counts the test examples from 0; of feature tables in the transductive setting they are the target's
-        file, row by row. ``truth`` is empty where it is not known. Without a row where the scenario has no classes.
+        file, row by row. ``truth`` is empty, or of numbers NaN, where it is not known. Without a row where answers are
+        neither classes nor numbers.
         """
         import pandas as pd
 
-        names = np.array([*self.experiment.where.classes, ""])
+        task, names = self.experiment.task, self.experiment.where.classes
         columns = ["method", "budget", "seed", "row", "truth", "predicted"]
         parts = [
             {
                 "method": record.trial.method.label,
                 "budget": record.trial.budget,
                 "seed": record.trial.seed,
-                "row": np.arange(len(record.result.examples["predicted"])),
-                "truth": names[record.result.examples["truth"]],  # unknown is -1, the last
-                "predicted": names[record.result.examples["predicted"]],
+                "row": np.arange(len(said[0])),
+                "truth": said[0],
+                "predicted": said[1],
             }
             for record in self.records
-            if record.result and len(names) > 1
+            if record.result and (said := task.in_words(record.result.examples, names))
         ]
         frames = [pd.DataFrame(part, columns=columns) for part in parts]
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)

@@ -25,7 +25,7 @@ def verdict(name: str) -> str:
 
 def sentences(verdicts: pd.DataFrame, experiment: Experiment) -> list[str]:
     """Say each verdict in one sentence, in the visitor's language."""
-    task = experiment.where.task
+    task = experiment.task
     said = ["method", "budget", "baseline", "gap", "ci_low", "ci_high", "verdict", "seeds", "equal", "comparisons"]
     rows: list[dict[str, Any]] = verdicts[said].to_dict("records")
     shared = {
@@ -77,6 +77,7 @@ def setting(name: str) -> str:
     return {
         "inductive": _("A few target labels (inductive)"),
         "transductive": _("No target labels (transductive)"),
+        "unsupervised": _("No labels in either domain (unsupervised)"),
     }[name]
 
 
@@ -98,6 +99,9 @@ def group(name: str) -> str:
         "few elsewhere": _("people with few choices elsewhere"),
         "some elsewhere": _("people with some choices elsewhere"),
         "many elsewhere": _("people with many choices elsewhere"),
+        "low answers": _("examples with low numbers"),
+        "middle answers": _("examples with numbers in the middle"),
+        "high answers": _("examples with high numbers"),
     }
     if name in known:
         return known[name]
@@ -152,6 +156,8 @@ def fact(name: str) -> str:
         "in_both": _("examples of the source that are in the target too, left out"),
         "groups": _("groups in the target, each either to learn from or to test on"),
         "groups_in_both": _("groups to test on that are in the source, too"),
+        "source_unsure": _("pictures in the source of which their expert was not sure, left out"),
+        "target_unsure": _("pictures in the target of which their expert was not sure, left out"),
         "source_neutral": _("neutral texts in the source, left out"),
         "target_neutral": _("neutral texts in the target, left out"),
         "source_empty": _("empty examples of the source, left out"),

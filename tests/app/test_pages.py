@@ -254,7 +254,7 @@ def test_a_preset_whose_network_cannot_be_had_says_what_stands_in(monkeypatch):
     from tlcore.backbones import image
 
     monkeypatch.setattr(image, "reachable", lambda _: False)
-    app = page("run", preset="recipe-vgg16")
-    assert any("efficientnet-lite0 stands in for vgg16" in warning.value for warning in app.warning)
-    assert app.number_input(key="frozen.layers").value == 2  # the preset's own settings, too
+    app = page("run", preset="recipe-resnet50")
+    assert any("efficientnet-lite0 stands in for resnet50" in warning.value for warning in app.warning)
+    assert app.number_input(key="frozen.epochs").value == 10  # the preset's own settings, too
     assert app.number_input(key="frozen.learning_rate").value == 0.001

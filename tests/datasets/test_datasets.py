@@ -73,3 +73,75 @@ def test_scores_belong_to_their_texts():
         lower = np.char.lower(arrays["text"])
         mean = {word: arrays["score"][np.char.find(lower, word) >= 0].mean() for word in ("love", "worst")}
         assert mean["love"] > mean["worst"] + 0.5
+
+
+def test_solar_cells_are_as_published():
+    """The counts of its labels, and the size that its authors state."""
+    from io import BytesIO
+
+    from PIL import Image
+
+    cells = DATASETS["solar-cells"].fetch()
+    kinds, counts = np.unique([cells["crystal"], (3 * cells["grade"]).round().astype(str)], axis=1, return_counts=True)
+    assert kinds[0].tolist() == ["mono"] * 4 + ["poly"] * 4
+    assert counts.tolist() == [588, 117, 56, 313, 920, 178, 50, 402]
+    for number in (0, 1300, 2623):
+        assert cells["name"][number] == f"images/cell{number + 1:04}.png"
+        assert Image.open(BytesIO(cells["inputs"][number])).size == (300, 300)
+
+
+def test_crowns_are_marked_where_trees_are():
+    """The counts of the files, and boxes that lie in their pictures."""
+    from io import BytesIO
+
+    import pandas as pd
+
+    crowns = DATASETS["tree-crowns"].fetch()
+    assert [*crowns["place"]] == ["OSBS", "SOAP", "YELL", "YELL"]
+    assert np.bincount(crowns["picture"]).tolist() == [61, 37, 279, 574]
+    assert {*crowns["label"]} == {*DATASETS["tree-crowns"].classes}
+    assert {*crowns["place"][crowns["picture"]][crowns["label"] != "Tree"]} == {"SOAP"}
+    left, top, right, bottom = crowns["boxes"].T
+    assert min((right - left).min(), (bottom - top).min()) >= 8
+    for number, picture in enumerate(crowns["inputs"]):
+        mine = crowns["picture"] == number
+        assert (picture.dtype, picture.shape[2]) == (np.uint8, 3)
+        assert min(left[mine].min(), top[mine].min()) >= 0
+        assert right[mine].max() <= picture.shape[1]
+        assert bottom[mine].max() <= picture.shape[0]
+
+    file = BytesIO(
+        datasets.shipped_pictures.DEEPFOREST.file("deepforest/data/OSBS_029.csv")
+    )  # the package says these a second time
+    table = pd.read_csv(file)[["xmin", "ymin", "xmax", "ymax"]].to_numpy()
+    np.testing.assert_array_equal(crowns["boxes"][crowns["picture"] == 0], table - [1, 1, 0, 0])
+
+
+def test_nuclei_are_brighter_than_what_lies_between_them():
+    nuclei = DATASETS["nuclei"].fetch()
+    assert nuclei["inputs"].shape == nuclei["answers"].shape == (1, 512, 512)
+    assert nuclei["inputs"].dtype == np.uint8
+    marked = nuclei["answers"] > 0
+    assert len(np.unique(nuclei["answers"][marked])) == 125
+    assert nuclei["inputs"][marked].mean() > 2.5 * nuclei["inputs"][~marked].mean()
+
+
+def test_indian_pines_is_as_published():
+    """The counts of its authors' ground truth."""
+    fields = DATASETS["indian-pines"].fetch()
+    assert fields["inputs"].shape == (1, 145, 145, 200)
+    kinds, counts = np.unique(fields["answers"], return_counts=True)
+    named = dict(zip(DATASETS["indian-pines"].classes, counts[1:].tolist(), strict=True))
+    assert (kinds[0], counts[0]) == (-1, 10_776)
+    assert (named["Alfalfa"], named["Oats"], named["Soybean, minimum till"], named["Woods"]) == (46, 20, 2455, 1265)
+
+
+def test_a_checksum_of_pictures_of_many_sizes_tells_them_apart():
+    def checksum(*pictures: np.ndarray) -> str:
+        inputs = np.empty(len(pictures), object)
+        inputs[:] = pictures
+        return datasets._checksum({"inputs": inputs})
+
+    one, other = np.zeros((2, 3), np.uint8), np.ones((3, 3), np.uint8)
+    assert checksum(one, other) == checksum(one.copy(), other.copy())
+    assert len({checksum(one, other), checksum(other, one), checksum(one), checksum(one, one)}) == 4

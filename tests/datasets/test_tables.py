@@ -148,6 +148,18 @@ def test_one_column_of_a_file_tells_the_decimal_mark_of_all(tmp_path):
     assert quoted.columns[0].numbers().tolist() == [1.234, 2.345]
 
 
+def test_where_every_number_has_a_comma_semicolons_part_the_cells(tmp_path):
+    rng = np.random.default_rng(0)
+    lines = [";".join(f"{value:.2f}".replace(".", ",") for value in row) for row in rng.normal(size=(60, 6))]
+    for header in (["a;b;c;d;e;price"], []):
+        found = table(tmp_path, "\n".join([*header, *lines]))
+        assert found.understood.separator == ";"
+        assert len(found.columns) == 6
+        assert found.rows == 60
+    plain = "\n".join(["a,b", *(f"{i},{i % 7}" for i in range(60))])
+    assert table(tmp_path, plain).understood.separator == ","
+
+
 def test_a_lone_quotation_mark_by_tab_is_a_sign(tmp_path):
     rows = [("the lamp is 5", "0"), ('"the lamp is dull', "1"), ("quick", "0"), ('a 3" pipe', "1"), ('"x', "0")]
     content = "text\tlabel\n" + "".join("\t".join(row) + "\n" for row in rows)

@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from tlcore.backbones.image import Stage
+from tlcore.datasets import DATASETS
 from tlcore.errors import SpecificationError
 from tlcore.examples import Explanation
 from tlcore.experiment import Experiment
@@ -77,6 +78,34 @@ def test_the_textile_is_read_as_it_was_published():
         for number, answer in zip(part.inputs[::97], part.answers[::97], strict=True):
             assert domains.input_names[number].startswith(domains.answer_names[answer])
             assert domains.looked_up.labels[number] == domains.answer_names[answer]
+
+
+def test_cells_of_which_the_expert_was_sure_are_two_domains():
+    inspection = SCENARIOS["inspection"]
+    domains = inspection.domains("mono-cells", "poly-cells")
+    assert domains.answer_names == ("good", "defective")
+    facts = ("source_pictures", "target_pictures", "test_pictures", "source_unsure", "target_unsure", "shared_classes")
+    assert [domains.facts[name] for name in facts] == [901, 1322, 528, 173, 228, 2]
+    assert np.bincount(domains.source.answers).tolist() == [588, 313]
+    assert np.bincount([*domains.pool.answers, *domains.test.answers]).tolist() == [920, 402]
+    grades = dict(zip(*(DATASETS["solar-cells"].fetch()[name] for name in ("name", "grade")), strict=True))
+    for part in (domains.source, domains.test):
+        for number, answer in zip(part.inputs[::53], part.answers[::53], strict=True):
+            assert grades[domains.input_names[number]] == answer
+    back = inspection.domains("poly-cells", "mono-cells")
+    assert (len(back.source), len(back.pool) + len(back.test)) == (1322, 901)
+
+
+def test_labels_are_those_of_what_is_inspected_and_older_runs_keep_theirs():
+    inspection = SCENARIOS["inspection"]
+    cells = inspection.settled(inspection.domains("pretraining", "mono-cells"))
+    assert cells.classes == ("good", "defective")
+    textile = Experiment.build({"scenario": "inspection"})
+    assert (textile.source, textile.target) == ("pretraining", "textile")
+    stored = textile.checked().model_dump(by_alias=True)
+    for options in (stored["options"], {}):  # runs were stored without labels while there was textile alone
+        again = Experiment.model_validate({**stored, "options": options})
+        assert again.where.classes == again.checked().where.classes == ("nominal", "local", "global")
 
 
 def test_a_network_learns_from_pictures_of_ones_own(own):
@@ -154,7 +183,7 @@ def test_the_seeds_first_recipe_trains_a_hidden_layer_and_the_head(own):
     assert result.metrics["trained_parameters"] == (width + 1) * 32 + 33 * 2
     assert len(result.curves) == 10
     preset = Experiment.load("recipe-vgg16")
-    assert (preset.where.backbone, preset.where.instead, preset.where.hidden) == ("vgg16", "efficientnet-lite0", 1024)
+    assert (preset.where.backbone, preset.where.instead, preset.where.hidden) == ("vgg16", "", 1024)
     assert preset.methods[-1].settings == {"layers": 2, "learning_rate": 0.001, "epochs": 10}
     assert preset.epochs is None  # ten epochs are the recipe's; its rival trains as long as it wants
 
@@ -261,21 +290,23 @@ def test_a_map_of_features_shows_what_moved(own):
 def test_a_network_that_cannot_be_had_is_stood_in_for_and_that_is_said(own, monkeypatch):
     from tlcore.backbones import image
 
-    fields = {**own, "backbone": "vgg16", "instead": "test_efficientnet", "methods": "frozen"}
-    monkeypatch.setattr(image, "why_not", lambda name: "nobody answers" if name == "vgg16" else "")
+    fields = {**own, "backbone": "resnet50", "instead": "test_efficientnet", "methods": "frozen"}
+    monkeypatch.setattr(image, "why_not", lambda name: "nobody answers" if name == "resnet50" else "")
     checked = Experiment.build(fields).checked()
     assert checked.where.backbone == "test_efficientnet"
     assert checked.where.remark == (
-        "test_efficientnet stands in for vgg16, whose weights could not be had here: nobody answers."
+        "test_efficientnet stands in for resnet50, whose weights could not be had here: nobody answers."
     )
     assert checked.checked().where.remark == checked.where.remark  # what was settled stays
-    with pytest.raises(SpecificationError, match="backbone: the weights of 'vgg16' could not be had: nobody answers"):
+    with pytest.raises(
+        SpecificationError, match="backbone: the weights of 'resnet50' could not be had: nobody answers"
+    ):
         Experiment.build({**fields, "instead": ""}).checked()
     monkeypatch.setattr(image, "why_not", lambda name: "")
     for backbone, words in (("resnet999", "'resnet999' is not known"), ("vit_b_16", "takes no pictures of 48 pixels")):
         with pytest.raises(SpecificationError, match=words):
             Experiment.build({**fields, "backbone": backbone}).checked()
-    assert Experiment.build(fields).checked().where.backbone == "vgg16"
+    assert Experiment.build(fields).checked().where.backbone == "resnet50"
 
 
 def test_digits_go_both_ways():

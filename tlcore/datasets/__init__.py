@@ -9,7 +9,7 @@ from hashlib import sha256
 
 import numpy as np
 
-from tlcore.datasets import remote
+from tlcore.datasets import remote, shipped_pictures
 from tlcore.datasets.distribution import Distribution
 from tlcore.errors import SpecificationError
 
@@ -32,8 +32,11 @@ class Dataset:
     read : callable
         Returns the arrays by name, little-endian: images have ``inputs`` (n, height, width), or (n, height, width, 3)
         in colour, as uint8 and ``answers`` (n,) as int64; pictures of which the files matter have ``inputs`` (n,) as
-        objects, each a file's bytes, and ``label`` and ``name`` (n,); interactions have ``user``, ``item``,
-        ``rating``, ``time`` (n,) and what is known of the items; texts have ``text`` and ``score`` or ``group`` (n,).
+        objects, each a file's bytes, and ``name`` and ``label``, or what that follows from, (n,); those with a mask
+        have ``answers`` (n, height, width) as int64; those of many sizes have ``inputs`` (n,) as objects, each an
+        array; those with boxes have ``boxes`` (m, 4) as float32, left, top, right and bottom in pixels, and of each
+        ``picture`` (m,) as int64 and ``label`` (m,); interactions have ``user``, ``item``, ``rating``, ``time`` (n,)
+        and what is known of the items; texts have ``text`` and ``score`` or ``group`` (n,).
     classes : tuple of str
         What the numbers in ``answers``, from 0, or the values of ``label`` are called.
     remote : str
@@ -82,6 +85,8 @@ def _checksum(arrays: Arrays) -> str:
             digest.update(np.ascontiguousarray(values).tobytes())
         elif isinstance(values[0], bytes):
             digest.update(b"".join(sha256(value).digest() for value in values))
+        elif isinstance(values[0], np.ndarray):
+            digest.update(b"".join(sha256(np.ascontiguousarray(value).tobytes()).digest() for value in values))
         else:
             digest.update("\0".join(values).encode())
     return digest.hexdigest()
@@ -101,6 +106,17 @@ def _uci_digits() -> Arrays:
 
     digits = load_digits()
     return {"inputs": digits.images.astype(np.uint8), "answers": digits.target.astype(np.int64)}
+
+
+def _diabetes() -> Arrays:
+    from sklearn.datasets import load_diabetes
+
+    table = load_diabetes(scaled=False)
+    return {
+        "inputs": table.data.astype(np.float64),
+        "answers": table.target.astype(np.float64),
+        "names": np.array(table.feature_names),
+    }
 
 
 RECBOLE = Distribution("recbole", "1.2.1", "9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407", "2 MB")
@@ -253,6 +269,16 @@ DATASETS: dict[str, Dataset] = {
             DIGITS,
         ),
         Dataset(
+            "diabetes",
+            "Ten measurements of 442 people with diabetes, and how far the disease had gone a year later",
+            "no licence stated",
+            "Efron, Hastie, Johnstone & Tibshirani 2004 (Least angle regression, Annals of Statistics 32), as shipped "
+            "in scikit-learn (BSD-3-Clause)",
+            442,
+            "e3311d73c50e987630520794b23d6d95d1c6dde26d3027f8732b82603321192e",
+            _diabetes,
+        ),
+        Dataset(
             "textile",
             "Simulated woven textile, 250×250, as it should be and with local or global defects",
             "MIT",
@@ -262,6 +288,49 @@ DATASETS: dict[str, Dataset] = {
             "86f639f42c0ded3a33b6744bb2a7f53543ee1d54113e394204b52393b33d29f1",
             _textile,
             ("nominal", "local", "global"),
+        ),
+        Dataset(
+            "solar-cells",
+            "Solar cells by electroluminescence, 300×300, mono- and polycrystalline, graded 0 (works), 1/3, 2/3 or 1 "
+            "(defective) by how sure an expert was",
+            "CC BY-NC-SA 4.0: not for commercial use",
+            "Buerhop-Lutz et al. 2018 (EU PVSEC); Deitsch et al. 2019 (Solar Energy 185) and 2021 (Machine Vision and "
+            f"Applications 32), as shipped in {shipped_pictures.ELPV}",
+            2624,
+            "2640eead2e74076a5c02eaeba68d4d9bb112a5d4edaf498ec81812ca506a1317",
+            shipped_pictures.solar_cells,
+        ),
+        Dataset(
+            "tree-crowns",
+            "Trees from the air at three places, 951 crowns marked by boxes; at one of them dead and living ones",
+            "MIT, as the package that ships them",
+            "Weinstein et al. 2019 (Remote Sensing 11, 1309), pictures of the National Ecological Observatory Network, "
+            f"as shipped in {shipped_pictures.DEEPFOREST}",
+            4,
+            "d0c60038bfd7bf5f74616f969161868de90b23187df9525c0ba490d0329ab617",
+            shipped_pictures.tree_crowns,
+            ("Tree", "Dead", "Alive"),
+        ),
+        Dataset(
+            "nuclei",
+            "One field of fluorescent nuclei, 512×512, 125 nuclei marked one by one: 0 is what lies between them",
+            "none stated for the picture; the package that ships it is BSD-3-Clause",
+            "Caicedo et al. 2019 (2018 Data Science Bowl, Nature Methods 16), as shipped in "
+            f"{shipped_pictures.STARDIST}",
+            1,
+            "507b350e85561e0d44ad82bcd28f3ee238de4062905b3e59e7f3bdd8f1f0a9b7",
+            shipped_pictures.nuclei,
+        ),
+        Dataset(
+            "indian-pines",
+            "Fields and woods from the air, 145×145 pixels in 200 bands (AVIRIS); −1 where nobody knows what is there",
+            "CC BY 3.0",
+            "Baumgardner, Biehl & Landgrebe 2015 (Purdue University Research Repository, doi:10.4231/R7RX991C), as "
+            f"shipped in {shipped_pictures.TENSORLY} (BSD-3-Clause)",
+            1,
+            "64e51ef829abac436f0edbb620ebe51b4a14faddec6ab14ee80865e17f482c9f",
+            shipped_pictures.indian_pines,
+            shipped_pictures.GROUNDS,
         ),
         Dataset(
             "movielens-100k",

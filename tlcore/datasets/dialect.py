@@ -93,7 +93,10 @@ def dialect_of(content: bytes, separator: str = "", header: bool | None = None, 
         separator = "::"
     quoted = True
     if separator not in ("::", " "):
+        given = separator
         separator, quoted, above = _sniffed("\n".join(table), separator)
+        if separator == "," and not given and _decimal_commas(table):
+            separator, above = ";", 0
         if above and _is_above(table, above, separator, usual):
             skipped, table = skipped + above, table[above:]
     if separator and separator != " " and separator not in table[0]:
@@ -149,6 +152,13 @@ def _sniffed(text: str, separator: str) -> tuple[str, bool, int]:
     found, quote, above, many = row
     found = found if many > 1 and found in "\t,;|" else _most_even(text)  # it gives up on rows of several lengths
     return separator or found, quote != "'", int(above)
+
+
+def _decimal_commas(lines: Sequence[str]) -> bool:
+    """Whether semicolons part the cells of a table in which so many numbers have a comma that these look like it."""
+    rows = [line for line in lines[1:200] if line.strip()]
+    cells = [cell for line in rows for cell in line.split(";")]
+    return _everywhere(";", [lines[0], *rows]) and sum(map(_is_number, cells)) > 0.8 * len(cells)
 
 
 def _is_above(lines: Sequence[str], above: int, separator: str, usual: Collection[str]) -> bool:

@@ -21,7 +21,7 @@ from tlcore.errors import SpecificationError
 
 @dataclass(frozen=True)
 class Distribution:
-    """A wheel, or a source archive, by name and version, pinned to its bytes.
+    """A wheel, or another archive, by name and version, pinned to its bytes.
 
     Parameters
     ----------
@@ -32,7 +32,8 @@ class Distribution:
     size : str
         What its download costs, for the message of an error.
     archive : str
-        File name of the source archive; empty: it is a wheel.
+        File name of a source archive, or of a wheel of another machine than this may be; empty: it is the wheel that
+        pip chooses.
     """
 
     name: str
@@ -107,7 +108,7 @@ class Distribution:
     def _download(self, path: Path) -> None:
         with TemporaryDirectory(dir=path.parent) as folder:
             try:
-                found = self._source_archive(Path(folder)) if self.archive else self._wheel(Path(folder))
+                found = self._named(Path(folder)) if self.archive else self._wheel(Path(folder))
             except OSError as error:
                 reason = str(getattr(error, "reason", error)).rstrip(".")
                 raise SpecificationError(
@@ -132,8 +133,8 @@ class Distribution:
             raise OSError(errors[-1].removeprefix("ERROR: ") if errors else "pip gave no reason")
         return wheels[0]
 
-    def _source_archive(self, folder: Path) -> Path:
-        """Ask the folders and the index of pip's settings for the archive, as pip itself would run its code."""
+    def _named(self, folder: Path) -> Path:
+        """Ask the folders and the index of pip's settings for it; pip would run its code, or choose another wheel."""
         settings = _settings()
         here = [Path(place) / self.archive for place in settings.get("find-links", "").split()]
         place = next((path.as_uri() for path in here if path.is_file()), None)

@@ -18,21 +18,7 @@ from tlcore.methods.baselines import (
     SourceOnly,
 )
 from tlcore.methods.choice import Auto
-from tlcore.methods.clustering import (
-    Autoencoder,
-    BestGrouping,
-    CoClustering,
-    Contrastive,
-    JointKMeans,
-    KMeans,
-    PCAKMeans,
-    PretrainedBody,
-    SelfTaught,
-    SourceCentres,
-    SourcePCA,
-    SourceWhitening,
-    Spectral,
-)
+from tlcore.methods.clustering import BestGrouping, KMeans, PCAKMeans, Spectral
 from tlcore.methods.collaborative import CoNet, JointLightGCN, LightGCN
 from tlcore.methods.components import BDA, JDA, JGSA, TCA
 from tlcore.methods.discrepancy import AFN, JMMD, MCC, MMD, DeepCORAL
@@ -58,6 +44,17 @@ from tlcore.methods.quantities import DomainInvariantPLS, TrAdaBoostR2
 from tlcore.methods.recommenders import ALS, BPR, CMF, EASE, EMCDR, ItemKNN, JointEASE, Popularity
 from tlcore.methods.registry import METHODS, register
 from tlcore.methods.self_training import SHOT, PseudoLabel, Tent
+from tlcore.methods.unlabelled import (
+    Autoencoder,
+    CoClustering,
+    Contrastive,
+    JointKMeans,
+    PretrainedBody,
+    SelfTaught,
+    SourceCentres,
+    SourcePCA,
+    SourceWhitening,
+)
 
 __all__ = ["METHODS", "register"]
 

@@ -12,6 +12,8 @@ from tlcore.splits import groups_of, parts
 
 HALVINGS = 60
 """Steps in which a share of the weights is found by halving an interval."""
+SMALLEST_WEIGHT = 1e-6
+"""Of the largest weight: what counts less does not count."""
 SMALLEST = 1e-12
 """ε of a learner that makes no mistake."""
 
@@ -135,7 +137,9 @@ def faded(weights: np.ndarray, errors: np.ndarray, n: int, share: float) -> np.n
 def _tree(rows: np.ndarray, answers: np.ndarray, weights: np.ndarray, depth: int, seed: int) -> Predict:
     from sklearn.tree import DecisionTreeRegressor
 
-    fitted = DecisionTreeRegressor(max_depth=depth, random_state=seed).fit(rows, answers, sample_weight=weights)
+    counts = weights > SMALLEST_WEIGHT * weights.max()  # a leaf of rows that do not count would be ruled by them
+    fitted = DecisionTreeRegressor(max_depth=depth, random_state=seed)
+    fitted.fit(rows[counts], answers[counts], sample_weight=weights[counts])
     return lambda inputs: np.asarray(fitted.predict(inputs))
 
 

@@ -268,6 +268,32 @@ def confusion(matrix: np.ndarray, classes: tuple[str, ...], truth_label: str, pr
     return quiet(figure, height=420)
 
 
+def numbers(answers: pd.DataFrame, truth_label: str, predicted_label: str) -> go.Figure:
+    """Draw predicted over true numbers, a point for each test example, the mean over seeds; on the line they are equal.
+
+    Parameters
+    ----------
+    answers : DataFrame
+        Rows of one method and budget, as `tlcore.results.Results.predictions`.
+    truth_label, predicted_label : str
+        Titles of the axes.
+    """
+    mean = answers.groupby("row")[["truth", "predicted"]].mean().dropna()
+    ends = [float(mean.min().min()), float(mean.max().max())]
+    figure = go.Figure()
+    figure.add_scatter(x=ends, y=ends, mode="lines", line={"color": GREY, "dash": "dot"}, hoverinfo="skip")
+    figure.add_scatter(
+        x=mean["truth"],
+        y=mean["predicted"],
+        mode="markers",
+        marker={"color": COLOURS[0], "size": 6, "opacity": 0.7},
+        hovertemplate=f"{truth_label} %{{x:.4g}}, {predicted_label} %{{y:.4g}}<extra></extra>",
+    )
+    figure.update_xaxes(title=truth_label)
+    figure.update_yaxes(title=predicted_label)
+    return quiet(figure, height=420).update_layout(showlegend=False)
+
+
 def recall_by_class(
     trials: pd.DataFrame, methods: list[str], classes: tuple[str, ...], looks: dict[str, dict[str, str]], label: str
 ) -> go.Figure:

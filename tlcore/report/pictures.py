@@ -26,7 +26,10 @@ def small(images: LabelledImages, number: int, size: int = SMALL) -> str:
 
 def some_of_each(numbers: np.ndarray, answers: np.ndarray, most: int = 12) -> list[int]:
     """Return the places of some pictures among ``numbers``, taking turns between the answers that there are."""
-    kinds = [np.flatnonzero(answers == kind) for kind in np.unique(answers)]
+    different = np.unique(answers)
+    if len(different) > most:  # numbers, from the least to the most
+        different = different[np.linspace(0, len(different) - 1, most).round().astype(int)]
+    kinds = [np.flatnonzero(answers == kind) for kind in different]
     turns = [row for rank in range(most) for kind in kinds if rank < len(kind) for row in kind[rank : rank + 1]]
     return [int(numbers[row]) for row in turns[:most]]
 

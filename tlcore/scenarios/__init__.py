@@ -6,6 +6,7 @@ from tlcore.datasets.own import OwnFile
 from tlcore.errors import SpecificationError, first_line, one_of
 from tlcore.scenarios.base import Scenario
 from tlcore.scenarios.features import OwnFeatures
+from tlcore.scenarios.patients import Diabetes
 from tlcore.scenarios.recommendation import Films, Ratings
 from tlcore.scenarios.text import OwnTexts, Sentiment, Topics
 from tlcore.scenarios.vision import Digits, Inspection, OwnImages, Pictures
@@ -26,7 +27,19 @@ def register(scenario: type[Scenario]) -> type[Scenario]:
     return scenario
 
 
-for _scenario in (Digits, Inspection, Pictures, Sentiment, Topics, Films, OwnImages, OwnTexts, Ratings, OwnFeatures):
+for _scenario in (
+    Digits,
+    Inspection,
+    Pictures,
+    Sentiment,
+    Topics,
+    Films,
+    Diabetes,
+    OwnImages,
+    OwnTexts,
+    Ratings,
+    OwnFeatures,
+):
     register(_scenario)
 
 FILES: dict[str, type[OwnFile]] = {

@@ -237,8 +237,9 @@ def bring_together(
     alone = [row for row in theirs if of_source[row] not in known]
     called = np.concatenate([source.labels[alone], target.labels[mine]])
     if kind == "numbers":
-        check_quantities([source.labels[alone], target.labels[mine]])
-        names, answers = [], quantities_of(called)
+        parts = [source.labels[alone], target.labels[mine]]
+        check_quantities(parts)
+        names, answers = [], np.concatenate([quantities_of(part) for part in parts])
     else:
         names = [*classes] or sorted({*called.tolist()})
         number = {name: index for index, name in enumerate(names)}

@@ -43,16 +43,21 @@ class OwnLabels(LabelsFound):
     tasks: ClassVar[Mapping[Answers, Task]]
     """What is to be answered, by what the labels are."""
 
-    answers: Answers = Field(
-        "classes",
-        description="classes: labels say which. numbers: they say how much. Left open, a label of many different "
-        "numbers is taken for the latter.",
+    answers: Literal["", "classes", "numbers"] = Field(
+        "",
+        description="classes: labels say which. numbers: they say how much. Empty: the latter where a label has many "
+        "different numbers, else the former.",
     )
 
     @property
     def task(self) -> Task:  # type: ignore[override]
         """By what the labels are."""
-        return self.tasks[self.answers]
+        return self.tasks[self.kind]
+
+    @property
+    def kind(self) -> Answers:
+        """What the labels are taken for."""
+        return self.answers or "classes"
 
     def proposed(self, target: Any) -> dict[str, Any]:
         """Propose numbers where the target's labels are surely no classes."""
@@ -74,7 +79,7 @@ class OwnLabels(LabelsFound):
 
         found = super().concerns(domains, plan)
         names = np.array([str(name) for name in domains.answer_names])
-        asked = self.answers == "classes" and len(names) and likely(names) != "classes"
+        asked = not self.answers and len(names) and likely(names) != "classes"
         return [*([perhaps_numbers(len(names))] if asked else []), *found]
 
     def _file(self, told: Any) -> LabelledFile | None:
@@ -107,8 +112,8 @@ def check_quantities(labels: list[np.ndarray]) -> None:
         numbers = quantities_of(known)
         if np.isnan(numbers).any():
             raise SpecificationError(
-                f"{which}.label: {known[np.isnan(numbers)][0]!r} is no number. Allowed where answers=numbers: numbers; "
-                "answers=classes takes each label for a class."
+                f"{which}.label: {str(known[np.isnan(numbers)][0])!r} is no number. Allowed where answers=numbers: "
+                "numbers; answers=classes takes each label for a class."
             )
         if len(known) and np.ptp(numbers) == 0:
             raise SpecificationError(

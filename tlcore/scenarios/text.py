@@ -234,7 +234,7 @@ class OwnTexts(OwnLabels, Texts):  # type: ignore[misc]
 
     def domains(self, source: TextFile | None, target: TextFile) -> Domains:
         """Texts that are in both are taken out of the source, double ones out of each."""
-        return _own(source and source.model_dump_json(), target.model_dump_json(), self.labels, self.answers)
+        return _own(source and source.model_dump_json(), target.model_dump_json(), self.labels, self.kind)
 
 
 @lru_cache(maxsize=8)

@@ -235,30 +235,44 @@ class Images(Encoded):
         return Explanation(by, softmax(outputs[0]).tolist(), by_covering(outputs, truth) if parts is None else parts)
 
 
-class Inspection(Images):
-    """Woven textile: as it should be, with a local defect, or with a global one."""
+class Inspection(LabelsFound, Images):
+    """Woven textile and solar cells: as they should be, or with which defect."""
 
     name = "inspection"
     title = "Industrial inspection"
     summary = (
-        "Is a piece of woven textile as it should be, or has it a local or a global defect? A network that has seen a "
-        "million photographs, none of them of defects, and a few labelled pieces."
+        "Is a piece of woven textile as it should be, or has it a local or a global defect? Is a solar cell good or "
+        "defective? A network that has seen a million photographs, none of them of defects, or cells of another kind, "
+        "and a few labelled pieces."
     )
     credit = (
-        "Simulated textile (Megahed et al. 2025, MIT; shipped in conformal-clip-data); EfficientNet-Lite with ImageNet "
-        "weights (Tan & Le 2019, Apache-2.0)."
+        "Simulated textile (Megahed et al. 2025, MIT; shipped in conformal-clip-data); solar cells (ELPV: "
+        "Buerhop-Lutz et al. 2018, Deitsch et al. 2019, 2021, CC BY-NC-SA 4.0: not for commercial use; shipped in "
+        "elpv-dataset); EfficientNet-Lite with ImageNet weights (Tan & Le 2019, Apache-2.0)."
     )
-    pairs = ((PRETRAINING, "textile"),)
+    pairs = (
+        (PRETRAINING, "textile"),
+        (PRETRAINING, "poly-cells"),
+        ("mono-cells", "poly-cells"),
+        ("poly-cells", "mono-cells"),
+        (PRETRAINING, "mono-cells"),
+    )
     kinds: ClassVar[tuple[str, ...]] = ("nominal", "local", "global")
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """As it should be, and two kinds of defects."""
-        return self.kinds
+        """What was found, or until then textile's: as it should be, and two kinds of defects."""
+        return self.labels or self.kinds
 
     def domains(self, source: str, target: str) -> Domains:
-        """2,000 pieces, of which 800 are the test."""
-        return _together(source, target, self.kinds)
+        """2,000 pieces of textile, of which 800 are the test; 901 cells of one crystal, 1,322 of many, two fifths."""
+        return _together(source, target, tuple(GRADES.values()) if target in CRYSTALS else self.kinds)
+
+
+CRYSTALS = {"mono-cells": "mono", "poly-cells": "poly"}
+"""Domains of solar cells, by what they are grown from."""
+GRADES = {0: "good", 1: "defective"}
+"""What a cell is by the expert's grade; those that he was not sure of, of 1/3 and 2/3, are left out."""
 
 
 class Pictures(LabelsFound, Images):
@@ -311,7 +325,7 @@ class OwnImages(OwnLabels, Images):  # type: ignore[misc]
 
     def domains(self, source: ImageFolder | None, target: ImageFolder) -> Domains:
         """Pictures that are in both are taken out of the source, double ones out of each."""
-        return _own(source and source.model_dump_json(), target.model_dump_json(), self.answers)
+        return _own(source and source.model_dump_json(), target.model_dump_json(), self.kind)
 
 
 @lru_cache(maxsize=4)
@@ -332,6 +346,8 @@ def _pictures(domain: str) -> LabelledImages:
 
     if domain == PRETRAINING:
         return NO_PICTURES
+    if domain in CRYSTALS:
+        return _cells(CRYSTALS[domain])
     dataset = DATASETS[DATASET_OF.get(domain, domain)]
     arrays = dataset.fetch()
     if "label" in arrays:
@@ -341,6 +357,17 @@ def _pictures(domain: str) -> LabelledImages:
         inputs = (inputs * (255 / BRIGHTEST[domain])).round().astype(np.uint8)
     names = [f"{domain} {number}" for number in range(len(inputs))]
     return LabelledImages.of(names, np.array(dataset.classes)[arrays["answers"]], inputs)
+
+
+def _cells(crystal: str) -> LabelledImages:
+    from tlcore.datasets import DATASETS
+
+    arrays = DATASETS["solar-cells"].fetch()
+    mine = arrays["crystal"] == crystal
+    sure = mine & np.isin(arrays["grade"], [*GRADES])
+    labels = np.array([GRADES[int(grade)] for grade in arrays["grade"][sure]])
+    cells = LabelledImages.of(arrays["name"][sure].tolist(), labels, arrays["inputs"][sure])
+    return replace(cells, dropped={"unsure": int((mine & ~sure).sum())})
 
 
 def pictures_together(

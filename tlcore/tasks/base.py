@@ -187,6 +187,10 @@ class Task(ABC):
         """Return how many test examples count for a metric, to say which gaps will show; None: nobody knows."""
         return None
 
+    def in_words(self, examples: dict[str, np.ndarray], names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return the true and the predicted answer of each test example (n,) as a person reads them; None: neither."""
+        return None
+
     def groups(self, examples: dict[str, np.ndarray], names: tuple[str, ...]) -> dict[str, np.ndarray]:
         """Return groups of test examples worth a look of their own, by name, as masks over those that are scored.
 

@@ -155,6 +155,11 @@ class Classification(Task):
         scores = {name: score.astype(np.float32) for name, score in example_scores(probabilities, answers).items()}
         return classification_metrics(probabilities, answers), examples | scores
 
+    def in_words(self, examples: dict[str, np.ndarray], names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray] | None:
+        """The names of the classes; "" where the truth is not known."""
+        called = np.array([*names, ""])
+        return (called[examples["truth"]], called[examples["predicted"]]) if names else None  # unknown is -1, the last
+
     def groups(self, examples: dict[str, np.ndarray], names: tuple[str, ...]) -> dict[str, np.ndarray]:
         """Return the test examples of each label, and of each group (a patient, a machine) that has enough."""
         known = examples["truth"] >= 0

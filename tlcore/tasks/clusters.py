@@ -90,6 +90,13 @@ class Clusters(Task):
         """Each once for the matched accuracy; how pseudo-values spread is not known before a run."""
         return float(domains.test.known.sum()) if metric == "matched_accuracy" else None
 
+    def in_words(self, examples: dict[str, np.ndarray], names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray] | None:
+        """The label that was matched with an example's group, or else the group's number; "" for an unknown truth."""
+        called = np.array([*names, ""])  # unknown is -1, the last
+        matched = called[examples["predicted"]]
+        numbers = np.array([f"group {number + 1}" for number in examples["found"]])
+        return called[examples["truth"]], np.where(matched == "", numbers, matched)
+
     def evaluate(
         self, predict: Predict, domains: Domains, training: Examples
     ) -> tuple[dict[str, float], dict[str, np.ndarray]]:

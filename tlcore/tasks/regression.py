@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -31,6 +31,7 @@ class Regression(Task):
     metrics = REGRESSION
     verdict_metrics = DECOMPOSABLE
     budget_of = "example"
+    choose_from: ClassVar[int] = 20
     drawn = "numbers"
 
     headline: tuple[str, str] = ("r2", "rmse")
@@ -78,6 +79,10 @@ class Regression(Task):
         scores = example_scores(predicted[known], truth[known])
         metrics = regression_metrics(predicted[known], truth[known])
         return metrics, examples | {name: score.astype(np.float32) for name, score in scores.items()}
+
+    def in_words(self, examples: dict[str, np.ndarray], names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray] | None:
+        """The numbers; NaN where the truth is not known."""
+        return examples["true_number"], examples["predicted_number"]
 
     def groups(self, examples: dict[str, np.ndarray], names: tuple[str, ...]) -> dict[str, np.ndarray]:
         """Return the test examples with low, middle and high answers, and of each group that has enough."""
