@@ -23,13 +23,19 @@ QUICK = {
 DATA = {
     "classification": {"scenario": "digits"},
     "ranking": {"scenario": "films", "source": "musicals", "target": "children"},  # of all pairs the smallest
+    "segmentation": {"scenario": "nuclei", "tile": 128, "size": 32},
 }
+OF_NEED = {"choices": "ranking", "pixels": "segmentation"}
 EVERY = pytest.mark.parametrize("name", METHODS)
+
+
+def task_of(name: str) -> str:
+    return next((OF_NEED[need] for need in METHODS[name].needs if need in OF_NEED), "classification")
 
 
 def trial(name: str, **fields):
     fields = {
-        **DATA["ranking" if "choices" in METHODS[name].needs else "classification"],
+        **DATA[task_of(name)],
         "methods": [{"name": name, "settings": QUICK.get(name, {})}],
         "setting": first_setting(name),
         "budgets": [2],
@@ -55,10 +61,7 @@ def _result(name: str, setting: str):
 
 
 def trial_size(name: str) -> int:
-    from tlcore.scenarios import SCENARIOS
-
-    experiment = trial(name).experiment
-    return len(SCENARIOS[experiment.scenario].domains(experiment.source, experiment.target).test)
+    return len(trial(name).experiment.domains().test)
 
 
 @EVERY

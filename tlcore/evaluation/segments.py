@@ -13,9 +13,7 @@ import numpy as np
 
 from tlcore.evaluation.metrics import Metric
 from tlcore.evaluation.pseudovalues import pseudo_values
-
-UNKNOWN = -1
-"""The class of a pixel of which none is known."""
+from tlcore.examples import UNKNOWN
 
 TOLERANCE = 0.0075
 """How far off a boundary may be, as a share of the picture's diagonal."""

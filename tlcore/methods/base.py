@@ -31,12 +31,13 @@ Need = Literal[
     "rows",
     "linear head",
     "small network",
+    "pixels",
     "pretraining",
 ]
 """What a method may need besides a network: answers that are classes of examples, items that users chose, numbers, or
 groups that nobody has named; of these one of K (a class or an item) or one for each example (a class or a number);
 examples that are rows of features, one each; a head that is linear in features; a network that few examples can teach;
-one that has learned elsewhere."""
+answers that are one class for each pixel; a network that has learned elsewhere."""
 PENALTY_LAMBDA = 1e-4
 """λ of a penalty when the experiment leaves it open."""
 FeatureMap = Callable[["np.ndarray"], "np.ndarray"]
