@@ -34,6 +34,10 @@ class Grouping(Method):
 
     starts: int = Field(10, ge=1, le=1000, description="Starts of k-means, of which the one of least inertia counts.")
 
+    parts: int = Field(
+        5, ge=1, le=100, description="Pairs of parts of the rows by which it is seen how stable they are."
+    )
+
     def studied(self, seen: Seen) -> Seen:
         """Find out once about the source what `find` asks of it, in place of its rows and answers."""
         return seen
@@ -56,7 +60,7 @@ class Grouping(Method):
         predict = self.find(rows, seen)
         groups = predict(rows).argmax(1)
         known = {
-            "stability": stability(lambda some: self.find(some, seen), rows, seen.seed),
+            "stability": stability(lambda some: self.find(some, seen), rows, seen.seed, self.parts),
             "silhouette": silhouette(rows, groups, seen.seed),
         }
         return Solution(lambda inputs: predict(place(cells(inputs))), metrics=known)
@@ -140,7 +144,7 @@ class BestGrouping(Grouping):
 
     def solve(self, seen: Seen) -> Solution:
         """Let each find groups."""
-        found = {rival.name: rival(starts=self.starts).solve(seen) for rival in RIVALS}
+        found = {rival.name: rival(starts=self.starts, parts=self.parts).solve(seen) for rival in RIVALS}
         ranked = sorted(found, key=lambda name: -found[name].metrics["stability"])
         said = ", ".join(f"{name} {found[name].metrics['stability']:.3f}" for name in ranked)
         return found[ranked[0]]._replace(note=f"{ranked[0]}: stability {said}")
