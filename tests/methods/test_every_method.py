@@ -18,14 +18,21 @@ QUICK = {
     "kmm": {"iterations": 5, "landmarks": 200},
     "jdot": {"batch": 200, "iterations": 2},
     **{name: {"tasks_seen": 20} for name in ("maml", "reptile", "prototypical")},
+    **{name: {"starts": 1, "parts": 1} for name, method in METHODS.items() if "starts" in method.model_fields},
+    "self_taught": {"starts": 1, "parts": 1, "passes": 1, "atoms": 16},
+    "autoencoder": {"starts": 1, "parts": 1, "steps": 20},
+    "contrastive": {"starts": 1, "parts": 1, "steps": 5},
+    "joint_kmeans": {"starts": 1, "parts": 1, "most": 300},
+    "co_clustering": {"starts": 1, "parts": 1, "most": 300, "columns": 16, "rounds": 3},
 }
 """Settings with which the slowest finish sooner."""
 DATA = {
     "classification": {"scenario": "digits"},
     "ranking": {"scenario": "films", "source": "musicals", "target": "children"},  # of all pairs the smallest
     "segmentation": {"scenario": "nuclei", "tile": 128, "size": 32},
+    "pretraining": {"scenario": "sentiment", "target": "drug-reviews", "encoder": "glove-6b-50d"},
 }
-OF_NEED = {"choices": "ranking", "pixels": "segmentation"}
+OF_NEED = {"choices": "ranking", "pixels": "segmentation", "pretraining": "pretraining"}
 EVERY = pytest.mark.parametrize("name", METHODS)
 
 
@@ -47,7 +54,7 @@ def trial(name: str, **fields):
 
 
 def first_setting(name: str) -> str:
-    return "inductive" if "inductive" in METHODS[name].serves else "transductive"
+    return METHODS[name].serves[0]
 
 
 def result(name: str, setting: str = ""):
@@ -69,7 +76,7 @@ def test_it_says_what_it_is(name):
     method = METHODS[name]
     assert method.name == name
     assert method.family in ("baseline", "parameter", "feature", "instance")
-    assert set(method.serves) <= {"inductive", "transductive"}
+    assert set(method.serves) <= {"inductive", "transductive", "unsupervised"}
     assert method.serves
     assert method.family == "baseline" or method.reference
     first = method.__doc__.strip().splitlines()[0]
@@ -100,7 +107,7 @@ def test_a_seed_reproduces_bit_for_bit(name):
 def test_its_test_examples_are_everyones(name):
     examples = result(name).examples
     if "truth" in examples:
-        np.testing.assert_array_equal(examples["truth"], result("from_scratch").examples["truth"])
+        np.testing.assert_array_equal(examples["truth"], trial(name).experiment.domains().test.answers)
     of_source = {"source_weights"}
     assert {len(values) for key, values in examples.items() if key not in of_source} == {trial_size(name)}
 
@@ -117,22 +124,29 @@ def test_the_part_it_chooses_shows_in_the_curves(name):
         assert (row["regulariser"] > 0) == method().overrides("regulariser")
 
 
-@pytest.mark.parametrize("name", [n for n, m in METHODS.items() if "transductive" in m.serves])
-def test_it_asks_for_the_labels_it_needs_only(name):
-    """Without labels of the pool, a transductive method computes just the same."""
+@pytest.mark.parametrize(
+    ("name", "setting"),
+    [(n, s) for n, m in METHODS.items() for s in ("transductive", "unsupervised") if s in m.serves],
+)
+def test_it_asks_for_the_labels_it_needs_only(name, setting):
+    """Without labels of the pool, a transductive method computes just the same; another without the source's, too."""
     from tlcore.examples import Examples
-    from tlcore.scenarios import SCENARIOS
 
-    run = trial(name, setting="transductive")
-    honest = result(name, "transductive")
-    scenario = type(SCENARIOS["digits"])
+    run = trial(name, setting=setting)
+    honest = result(name, setting)
+    run.experiment.groups = run.experiment.domains().answers  # else the labels of the pool say how many
+    scenario = type(run.experiment.where)
     whole = scenario.domains
     try:
 
         def without_labels(self, source, target):
             domains = whole(self, source, target)
-            unknown = Examples(domains.pool.inputs, np.zeros_like(domains.pool.answers))
-            return replace(domains, pool=unknown)
+            parts = ("pool", "source") if setting == "unsupervised" else ("pool",)
+            unknown = {part: getattr(domains, part) for part in parts}
+            return replace(
+                domains,
+                **{part: Examples(known.inputs, np.zeros_like(known.answers)) for part, known in unknown.items()},
+            )
 
         scenario.domains = without_labels
         np.testing.assert_array_equal(execute(run).examples["predicted"], honest.examples["predicted"])

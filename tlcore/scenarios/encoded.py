@@ -129,7 +129,8 @@ class Encoded(Scenario):
             return "needs source examples, and pretraining is all there is of the source"
         if "target" not in method.trains_on and not len(domains.source):
             return "learns its answers from source examples, and pretraining is all there is of the source"
-        if "source" in method.trains_on and method.starts_from == "random" and not (self.whole or method.on_features):
+        loops = not (method.on_features or method.overrides("solve"))
+        if "source" in method.trains_on and method.starts_from == "random" and loops and not self.whole:
             return "trains the encoder from a random start on both domains; say whole=true if the hours are there"
         by_itself = method.overrides("transfer_loss") and "source" not in method.trains_on
         trains_body = method.trainable_groups(10**6, 10**3) > TOP
