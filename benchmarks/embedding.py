@@ -45,11 +45,11 @@ def main() -> None:
     from tlcore.activations import activations
     from tlcore.backbones.image import AT_ONCE, Pixels, body
     from tlcore.scenarios import SCENARIOS
+    from tlcore.scenarios.named import pixels_of
 
     domains = SCENARIOS["inspection"].domains("pretraining", "textile")
     stages, _ = body("efficientnet-lite0", True, arguments.size)
-    inspection = type(SCENARIOS["inspection"])(size=arguments.size)
-    (pixels,) = inspection._pixels(domains, arguments.size)
+    (pixels,) = pixels_of(domains, arguments.size)
     pixels = np.ascontiguousarray(pixels[: arguments.pictures])
     model = timm.create_model("tf_efficientnet_lite0", num_classes=0).eval()
     state = nn.Sequential(*stages).state_dict()

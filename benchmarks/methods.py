@@ -67,7 +67,13 @@ def facts() -> str:
             method.configure({}).transfers and not known["needs_source_data"],
             known["needs_unlabelled"],
         )
-        cells = [name, known["family"], ", ".join(known["needs"]), *("yes" if mark else "" for mark in marks), known["reference"]]
+        cells = [
+            name,
+            known["family"],
+            ", ".join(known["needs"]),
+            *("yes" if mark else "" for mark in marks),
+            known["reference"],
+        ]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

@@ -407,7 +407,12 @@ def _print_look(kind: str, look: Look) -> None:
             for column in look.columns
         )
         _print_table(("column", "role", "kind", "missing", "values", "why"), lines)
-    for header, counts in ((("label", "examples"), look.labels), (("left out or mended", "how many"), look.left_out)):
+    if look.classes:
+        print()
+        shares = ((one.name, one.written, f"{one.share:.1%}", f"{one.pictures:,}") for one in look.classes)
+        _print_table(("class", "in the masks", "of pixels", "pictures"), shares)
+    labels = {} if look.classes else look.labels
+    for header, counts in ((("label", "examples"), labels), (("left out or mended", "how many"), look.left_out)):
         if counts:
             print()
             _print_table(header, ((name.replace("_", " "), f"{count:,}") for name, count in counts.items()))

@@ -105,7 +105,7 @@ class Network(nn.Module):
     def headed_anew(self) -> Network:
         """Return what is left when the body is frozen: the same head, randomly started, on what the body makes."""
         head = copy.deepcopy(self.head)
-        for part in head.modules():
+        for part in [head] if hasattr(head, "reset_parameters") else head.modules():
             if callable(start := getattr(part, "reset_parameters", None)):
                 start()
         return Network([nn.Identity()], head, pool=self.pooled)

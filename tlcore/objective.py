@@ -144,11 +144,12 @@ def minimise(
     if most == 0:
         return []
     start = {name: value.detach().clone() for name, value in network.named_parameters()}
+    zero = torch.zeros((), device=next(network.parameters()).device)
     critic = method.critic(network.features, getattr(network.head, "out_features", 0))
+    critic = None if critic is None else critic.to(zero.device)
     optimiser = _optimiser(_steps(network, critic, method), method)
     falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs * steps)
     batches = _Batches(problem, schedule.batch_size, torch.Generator().manual_seed(seed))
-    zero = torch.zeros((), device=next(network.parameters()).device)
     curves: list[dict[str, float]] = []
     best, best_epoch, best_state = math.inf, 0, None
 

@@ -375,12 +375,18 @@ class Results:
         return pd.concat([self.summary(metric).assign(length=length) for length, metric in curve.items()])
 
     def confusion(self, method: str, budget: int) -> np.ndarray:
-        """Return the confusion matrix summed over seeds, shape (classes, classes); rows are the truth."""
+        """Return the confusion matrix summed over seeds, shape (classes, classes); rows are the truth.
+
+        Where parts of examples are answered, such as pixels, it counts these.
+        """
         classes = len(self.experiment.where.classes)
         matrix = np.zeros((classes, classes), dtype=int)
         for record in self.records:
             if record.result and (record.trial.method.label, record.trial.budget) == (method, budget):
                 examples = record.result.examples
+                if "confusion" in examples:
+                    matrix += examples["confusion"].sum(0)
+                    continue
                 known = examples["truth"] >= 0
                 truth, predicted = (examples[name][known].astype(int) for name in ("truth", "predicted"))
                 np.add.at(matrix, (truth, predicted), 1)

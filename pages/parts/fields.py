@@ -27,7 +27,9 @@ def ask(name: str, field: FieldInfo, key: str, value: Any = None) -> Any:
     shared: dict[str, Any] = {"help": _(field.description or ""), "key": key}
     if get_origin(kind) is Literal:
         choices = list(get_args(kind))
-        return st.selectbox(name, choices, index=choices.index(start), **shared)
+        return st.selectbox(
+            name, choices, index=choices.index(start), format_func=lambda choice: choice or _("empty"), **shared
+        )
     if kind is bool:
         return st.toggle(name, start, **shared)
     if get_origin(kind) in (dict, tuple):  # written as the command line takes it: a=b, c=d

@@ -100,6 +100,8 @@ def _draw(which: str, told: OwnFile, file: OwnFile, above: Any, below: Any) -> b
             st.error(f"{which}.{error}", icon=":material/error:")
         if shown and shown.columns:
             _edit(which, type(told), shown)
+        if shown and shown.classes:
+            _show_classes(shown)
         if shown and shown.left_out:
             st.caption(" · ".join(f"{words.left_out(why)}: {count:,}" for why, count in shown.left_out.items()))
     for field, value in (shown.proposed if shown else {}).items():
@@ -214,6 +216,23 @@ def _edit(which: str, kind: type[TableFile], look: Look) -> None:
         hide_index=True,
         height=ROW * (1 + min(MOST_ROWS, len(table))) + 3,
         key=_key(which),
+    )
+
+
+def _show_classes(look: Look) -> None:
+    """Draw what the pixels of masks stand for: numbers or colours, how many of all pixels, in how many pictures."""
+    table = pd.DataFrame([(one.name, one.written, one.share, one.pictures) for one in look.classes])
+    table.columns = pd.Index(["class", "written", "share", "pictures"])
+    st.dataframe(
+        table,
+        column_config={
+            "class": st.column_config.TextColumn(_("Class"), pinned=True, width=140),
+            "written": st.column_config.TextColumn(_("In the masks"), help=_("Numbers or colours."), width=110),
+            "share": st.column_config.ProgressColumn(_("Of pixels"), format="percent", min_value=0, max_value=1),
+            "pictures": st.column_config.NumberColumn(_("Pictures"), width=80),
+        },
+        hide_index=True,
+        height=ROW * (1 + min(MOST_ROWS, len(table))) + 3,
     )
 
 

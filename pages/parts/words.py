@@ -105,7 +105,9 @@ def group(name: str) -> str:
     if name in known:
         return known[name]
     kind, of = name.split(" ", 1)
-    return {"label": _("label {name}"), "group": _("group {name}")}[kind].format(name=of)
+    return {"label": _("label {name}"), "group": _("group {name}"), "with": _("pictures with {name}")}[kind].format(
+        name=of
+    )
 
 
 def pair(scenario: Scenario, source: str, target: str) -> str:
@@ -142,6 +144,10 @@ def fact(name: str) -> str:
         "source_pictures": _("pictures in the source"),
         "target_pictures": _("pictures in the target"),
         "test_pictures": _("pictures to test on"),
+        "source_boxes": _("boxes in the source"),
+        "target_boxes": _("boxes in the target"),
+        "source_unmarked": _("pictures in the source of which nothing is said, left out"),
+        "target_unmarked": _("pictures in the target of which nothing is said, left out"),
         "source_other": _("files of the source that are no pictures"),
         "target_other": _("files of the target that are no pictures"),
         "source_link": _("links in the source that lead out of it, left out"),
@@ -210,6 +216,17 @@ def left_out(why: str) -> str:
         "corrupt": _("pictures that cannot be read, left out"),
         "huge": _("pictures that are too large, left out"),
         "beside": _("pictures beside the parts of the data set, left out"),
+        "no_picture": _("masks without a picture, left out"),
+        "unmarked": _("pictures of which nothing is said, left out"),
+        "boxes_clipped": _("boxes partly outside their picture, clipped"),
+        "boxes_outside": _("boxes outside their picture, left out"),
+        "boxes_no_area": _("boxes of no area, left out"),
+        "boxes_unknown": _("boxes of unknown classes, left out"),
+        "boxes_incomplete": _("entries that are not complete, left out"),
+        "boxes_beyond": _("boxes of which a value is not a share, left out"),
+        "boxes_no_picture": _("entries whose picture is not there, left out"),
+        "boxes_other_size": _("pictures of another size than is said, their boxes left out"),
+        "not_known": _("pictures without a pixel whose class is known, left out"),
     }
     return known.get(why) or _(why.replace("_", " "))
 
@@ -233,6 +250,10 @@ def reading(fact: str) -> str:
         "rows": _("rows"),
         "columns": _("columns"),
         "pictures": _("pictures"),
+        "boxes": _("boxes"),
+        "empty": _("empty pictures"),
+        "size": _("size"),
+        "classes": _("classes"),
         "groups": _("groups"),
     }.get(fact) or _(fact)
 

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.parts import answers, catalogue, crossing, feature_maps, texts, whom, words
+from pages.parts import answers, boxes, catalogue, crossing, feature_maps, masks, texts, whom, words
 from pages.parts.concerns import concerns_of_run
 from pages.parts.evidence import (
     charts,
@@ -80,6 +80,8 @@ if chosen is not None:
         catalogue.lengths(results, budget)
         catalogue.one_person(results, budget)
         answers.single_answers(chosen, results, budget)
+        masks.single_pictures(chosen, results, budget)
+        boxes.single_pictures(chosen, results, budget)
         texts.shifted(chosen, results)
         feature_maps.before_and_after(chosen, results, budget)
     source_weights(results, budget)

@@ -142,6 +142,37 @@ def test_own_feature_tables_are_looked_at_run_and_compared(finished, tmp_path):
     assert "Which source examples counted" in {header.value for header in compared.subheader}
 
 
+def test_labels_that_say_how_much_are_predicted_as_numbers(finished, tmp_path):
+    rng = np.random.default_rng(0)
+    for which, n in (("there", 120), ("here", 80)):
+        rows = rng.normal(size=(n, 3))
+        np.savez(tmp_path / f"{which}.npz", X=rows, y=rows @ [2, -1, 0.5] + 0.1 * rng.normal(size=n))
+    app = page("run", scenario="features")
+    app.text_input(key="source.path").set_value(str(tmp_path / "there.npz"))
+    app.text_input(key="target.path").set_value(str(tmp_path / "here.npz"))
+    app.run()
+    assert not app.exception
+    assert not [error.value for error in app.error]
+    assert app.text_input(key="budgets").label == "Labelled examples"
+    offered = app.button_group(key="methods.features.regression.inductive.instance").options
+    assert any("tradaboost_r2" in option for option in offered)
+    app.button_group(key="methods.features.regression.inductive.instance").set_value(["kliep"])
+    app.button_group(key="methods.features.regression.inductive.feature").set_value([])
+    app.text_input(key="budgets").set_value("20").run()
+    app.button(key="start").click().run()
+    assert not app.exception
+    run = lab.wait(one(app.query_params["run"]))
+    assert (run.status, run.experiment.metric, run.experiment.options["answers"]) == ("done", "r2", "numbers")
+    compared = page("compare", run=run.id)
+    assert not compared.exception
+    assert "Which source examples counted" in {header.value for header in compared.subheader}
+    classes = page("run", scenario="features")
+    classes.text_input(key="source.path").set_value(str(tmp_path / "there.npz"))
+    classes.text_input(key="target.path").set_value(str(tmp_path / "here.npz"))
+    classes.selectbox(key="features.answers").set_value("classes").run()
+    assert classes.text_input(key="budgets").label == "Labels a class"
+
+
 def test_answers_without_a_truth_are_shown_and_not_scored(finished, tmp_path):
     rows = np.random.default_rng(0).normal(size=(40, 2)) + 3 * (np.arange(40) % 2)[:, None]
     np.savez(tmp_path / "there.npz", X=rows, y=np.arange(40) % 2)

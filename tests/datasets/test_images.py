@@ -13,7 +13,7 @@ from PIL import Image
 
 from tests.datasets.pictures import BLUE, RED, WHITE, archive, encoded, folder, noise, peak, plain, refusal
 from tlcore.artefacts import home
-from tlcore.datasets import images
+from tlcore.datasets import images, members
 from tlcore.datasets.images import LabelledImages, pixels, resized
 
 
@@ -395,7 +395,7 @@ def test_a_file_of_too_many_bytes_is_left_out_unopened(own, monkeypatch):
     ],
 )
 def test_too_much_is_refused(own, limit, value, words, monkeypatch):
-    monkeypatch.setattr(images, limit, value)
+    monkeypatch.setattr(images if limit in ("MOST", "MOST_LABELS") else members, limit, value)
     monkeypatch.setattr(images, "_decoded", None)  # nothing is decoded before it is known how much there is
     assert words in refusal(own({f"{name}/1.png": plain() for name in "abc"}))
 

@@ -12,7 +12,8 @@ from tlcore.datasets import DATASETS
 from tlcore.errors import SpecificationError
 from tlcore.examples import Explanation
 from tlcore.experiment import Experiment
-from tlcore.scenarios import SCENARIOS, vision
+from tlcore.scenarios import SCENARIOS
+from tlcore.scenarios.named import pixels_of
 from tlcore.trial import execute, explain, locate
 
 SIDE = 48
@@ -245,7 +246,7 @@ def test_grad_cam_is_that_taken_by_hand(own):
 
     domains = Experiment.build({**own, "methods": "frozen"}).domains()
     torch.manual_seed(0)
-    pixels = vision.OwnImages(size=SIDE)._pixels(domains, SIDE)
+    pixels = pixels_of(domains, SIDE)
     cnn = SmallCNN().eval()
     head = torch.nn.Linear(cnn.features, 2)
     layers = torch.nn.Sequential(Pixels(*pixels), cnn, head)

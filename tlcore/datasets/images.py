@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import lzma
 import os
-import re
-import struct
-import unicodedata
 import warnings
-import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from hashlib import sha256 as digest_of
 from io import BytesIO
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field
 
 from tlcore.artefacts import kept_array
-from tlcore.datasets.encoding import encoding_of
 from tlcore.datasets.folders import classes_of, groups_of, proposed_group
 from tlcore.datasets.look import Look, counted
-from tlcore.datasets.own import LARGEST, LabelledFile
+from tlcore.datasets.members import MOST_BYTES, File, FilesTogether
 from tlcore.errors import SpecificationError
 
 if TYPE_CHECKING:
@@ -42,20 +35,14 @@ ENDINGS = (
 )  # fmt: skip
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "AVIF")
 """What a file may be inside, whatever it is called: some others are programs, which their reader would run."""
-PACKED = (".zip", ".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz")
-MOST, MOST_FILES, MOST_LABELS = 50_000, 200_000, 1000
-"""Pictures of a domain, files beside and among them, classes."""
-MOST_BYTES, MOST_TOGETHER = 64 * 2**20, 2 * LARGEST
-"""What one picture, and all files, may have unpacked."""
+MOST, MOST_LABELS = 50_000, 1000
+"""Pictures of a domain, classes."""
 MOST_PIXELS = 80_000_000
 """Of one picture; a little below the number from which Pillow itself warns."""
 THREADS = min(8, os.cpu_count() or 1)
 """Each may hold one unpacked picture of the largest size."""
-UTF_8 = 0x800
-UNICODE_PATH = 0x7075
-"""What Info-ZIP calls the field in which it says a name again, in UTF-8."""
-DOS = ("cp1252", "cp850")
-"""In which Western systems write names into archives."""
+ORIENTATION = 0x0112
+"""The number of a camera's note which way is up; from 5 on width and height change places."""
 WHITES = (1023.0, 4095.0, 65535.0)
 """The largest values of cameras and scanners of 10, 12 and 16 bits."""
 
@@ -187,7 +174,24 @@ def resized(picture: Picture, size: int, fit: Fit) -> np.ndarray:
     return np.asarray(image.resize((size, size), Image.Resampling.BICUBIC))
 
 
-def _opened(picture: bytes) -> Image:
+def upright(picture: Picture) -> np.ndarray:
+    """Return a picture as uint8 (height, width, 3), at its own size."""
+    from PIL import Image
+
+    image = _decoded(picture) if isinstance(picture, bytes) else Image.fromarray(picture).convert("RGB")
+    return np.asarray(image)
+
+
+def size_of(picture: Picture) -> tuple[int, int]:
+    """Return width and height of a picture that stands the right way up, without decoding it."""
+    if not isinstance(picture, bytes):
+        return picture.shape[1], picture.shape[0]
+    with head_of(picture) as opened:
+        turned = opened.getexif().get(ORIENTATION, 1) >= 5
+        return (opened.height, opened.width) if turned else (opened.width, opened.height)
+
+
+def head_of(picture: bytes) -> Image:
     """Return a picture of which the head alone was read."""
     from PIL import Image
 
@@ -199,14 +203,15 @@ def _opened(picture: bytes) -> Image:
     return Image.open(BytesIO(picture), formats=FORMATS)
 
 
-def _decoded(picture: bytes, size: int) -> Image:
+def _decoded(picture: bytes, size: int | None = None) -> Image:
     """Return what is in a file, or its first frame, in colour and the right way up, at least about twice this size."""
     from PIL import Image, ImageOps
 
-    with _opened(picture) as opened:
+    with head_of(picture) as opened:
         if opened.width * opened.height > MOST_PIXELS:
             raise Image.DecompressionBombError
-        opened.draft(None, (2 * size, 2 * size))  # a JPEG of many pixels is decoded at a fraction of them
+        if size:
+            opened.draft(None, (2 * size, 2 * size))  # a JPEG of many pixels is decoded at a fraction of them
         return _in_colour(ImageOps.exif_transpose(opened), opened.format, _said_white(opened))
 
 
@@ -216,7 +221,7 @@ def _brightest(picture: bytes) -> float:
     A PNG that says how many bits of its samples count (sBIT) has them scaled to 16, as the standard wants it, or its
     values show that they are not.
     """
-    with _opened(picture) as opened:
+    with head_of(picture) as opened:
         if not opened.mode.startswith("I;16") or _said_white(opened):
             return 0.0
         return max(1.0, float(np.asarray(opened).max()))
@@ -235,7 +240,7 @@ def _in_grey(picture: bytes, white: float) -> np.ndarray:
     """Return grey of 16 bits as uint8, the right way up."""
     from PIL import ImageOps
 
-    with _opened(picture) as opened:
+    with head_of(picture) as opened:
         return _eight_bits(np.asarray(ImageOps.exif_transpose(opened), np.float32), white)
 
 
@@ -263,7 +268,7 @@ def _eight_bits(values: np.ndarray, white: float | None) -> np.ndarray:
     return ((values - low) * (255 / (white - low))).clip(0, 255).round().astype(np.uint8)
 
 
-class ImageFolder(LabelledFile):
+class ImageFolder(FilesTogether):
     """Pictures in a folder for each class: a .zip, or a folder here.
 
     PNG, JPEG, BMP, GIF, TIFF, WebP, HEIC, AVIF; of any size, in colour, grey or CMYK. Folders called train and test, or
@@ -273,7 +278,8 @@ class ImageFolder(LabelledFile):
     above the largest value in the whole folder, so that a picture that is darker than the next one stays so.
     """
 
-    allowed: ClassVar[str] = "a folder, a .zip, or an https address of one"
+    arranged: ClassVar[str] = "of class folders"
+    counted: ClassVar[tuple[str, ...]] = ENDINGS
     classes: str = Field(
         "",
         pattern="^([1-9][0-9]?)?$",
@@ -285,18 +291,6 @@ class ImageFolder(LabelledFile):
         description="Which pictures belong together (a patient, a machine), so that none is learned from while another "
         "is scored: which folder in the path, 1 the first, or an expression such as patient(\\d+); empty: none.",
     )
-
-    def pinned(self) -> Self:
-        """Return the same with an absolute path and a checksum of every file in it.
-
-        Raises
-        ------
-        SpecificationError
-            If it is not there, holds too much, or is not what the checksum is of.
-        """
-        if "://" in self.path or not (place := Path(self.path).expanduser().resolve()).is_dir():
-            return super().pinned()
-        return self._pinned_to(place, _sum_of_folder(place, _listing(place)))
 
     def read(self) -> LabelledImages:
         """Return the pictures that can be read, with the names of their folders.
@@ -323,12 +317,8 @@ class ImageFolder(LabelledFile):
         """Whether it is a folder, or an archive most of whose files are pictures by their names."""
         if "://" not in self.path and Path(self.path).expanduser().is_dir():
             return True
-        try:
-            with zipfile.ZipFile(self.pinned().path) as archive:
-                files = [file.filename.lower() for file in archive.infolist() if not file.is_dir()]
-        except (SpecificationError, zipfile.BadZipFile):
-            return False
-        return 2 * sum(name.endswith(ENDINGS) for name in files) > len(files)
+        names = [name.lower() for name in self.names()]
+        return 2 * sum(name.endswith(ENDINGS) for name in names) > len(names)
 
     def look(self) -> Look:
         """Return how the pictures are understood."""
@@ -342,30 +332,10 @@ class ImageFolder(LabelledFile):
         return Look(self.name, facts, (), counted(found.labels), left_out, proposed)
 
 
-@dataclass(frozen=True)
-class _File:
-    """A file in a folder or an archive: what a person calls it, its size unpacked, and how it is read.
-
-    What cannot be read is read as nothing. A link that leads elsewhere has no size.
-    """
-
-    name: str
-    size: int | None
-    read: Callable[[], bytes]
-
-
 @lru_cache(maxsize=4)
 def _read(path: str, checksum: str, level: str) -> LabelledImages:
-    from PIL.Image import DecompressionBombWarning
-
-    place = Path(path)
-    name = place.name
-    files = _in_folder(place) if place.is_dir() else _in_archive(path, checksum)
-    reasons = [_unusable(file) for file in files]
-    dropped = Counter(filter(None, reasons))
-    pictures = [file for file, reason in zip(files, reasons, strict=True) if not reason]
-    if len(pictures) > MOST:
-        raise SpecificationError(f"path: {name!r} holds {len(pictures):,} pictures. Allowed: up to {MOST:,}.")
+    name = Path(path).name
+    pictures, dropped = usable(name, ImageFolder.members(path, checksum))
     found = classes_of(name, [file.name for file in pictures], level)
     pictures = [file for file, label in zip(pictures, found, strict=True) if label is not None]
     classes = [label for label in found if label is not None]
@@ -375,8 +345,45 @@ def _read(path: str, checksum: str, level: str) -> LabelledImages:
             f"path: {name!r} has {len(set(classes)):,} class folders, such as {classes[0]!r}. Allowed: up to "
             f"{MOST_LABELS:,}."
         )
+    return readable(name, pictures, classes, dropped)
 
-    def look(file: _File) -> tuple[str, bytes, float]:
+
+def usable(name: str, files: Sequence[File]) -> tuple[list[File], Counter[str]]:
+    """Return the files that are pictures by their names and sizes, and how many are not, and why.
+
+    Raises
+    ------
+    SpecificationError
+        If there are too many; ``name`` is what the folder or archive is called.
+    """
+    reasons = [_unusable(file) for file in files]
+    pictures = [file for file, reason in zip(files, reasons, strict=True) if not reason]
+    if len(pictures) > MOST:
+        raise SpecificationError(f"path: {name!r} holds {len(pictures):,} pictures. Allowed: up to {MOST:,}.")
+    return pictures, Counter(filter(None, reasons))
+
+
+def readable(name: str, pictures: Sequence[File], labels: Sequence[str], dropped: Counter[str]) -> LabelledImages:
+    """Return the pictures that can be decoded, with their labels.
+
+    Parameters
+    ----------
+    name : str
+        What the folder or archive is called, for a message.
+    pictures : sequence of File
+    labels : sequence of str
+        One for each.
+    dropped : Counter of str
+        What was left out before; what cannot be read is added.
+
+    Raises
+    ------
+    SpecificationError
+        If no picture can be read.
+    """
+    from PIL.Image import DecompressionBombWarning
+
+    def look(file: File) -> tuple[str, bytes, float]:
         picture = file.read()
         reason = _unreadable(picture)
         return reason, digest_of(picture).digest(), 0.0 if reason else _brightest(picture)
@@ -409,7 +416,7 @@ def _read(path: str, checksum: str, level: str) -> LabelledImages:
 
     return LabelledImages(
         [pictures[number].name for number in kept],
-        np.array([classes[number] for number in kept]),
+        np.array([labels[number] for number in kept]),
         opened,
         _sum_of(sums),
         sums,
@@ -417,7 +424,7 @@ def _read(path: str, checksum: str, level: str) -> LabelledImages:
     )
 
 
-def _unusable(file: _File) -> str:
+def _unusable(file: File) -> str:
     """Return why a file is left out before it is opened; empty if it is not."""
     if file.size is None:
         return "link"
@@ -439,140 +446,3 @@ def _unreadable(picture: bytes) -> str:
     except Exception:  # noqa: BLE001  a damaged file makes its reader raise whatever it stumbles over
         return "corrupt"
     return ""
-
-
-def _hidden(member: str) -> bool:
-    return any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(member).parts)
-
-
-def _refuse_too_much(name: str, files: int, size: int) -> None:
-    if files > MOST_FILES:
-        raise SpecificationError(f"path: {name!r} holds more files than {MOST_FILES:,}.")
-    if size > MOST_TOGETHER:
-        raise SpecificationError(f"path: the files in {name!r} have more than {MOST_TOGETHER:,} bytes together.")
-
-
-def _in_archive(path: str, checksum: str) -> list[_File]:
-    """Return the visible files of an archive, in order of their names.
-
-    Nothing is ever unpacked to disk; an archive that was made to harm is refused nevertheless.
-    """
-    name = Path(path).name
-    try:
-        entries = _archive(path, checksum).infolist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error) as error:
-        reason = " ".join(str(error).split()).rstrip(".")
-        raise SpecificationError(
-            f"path: {name!r} cannot be read as a .zip: {reason}. Allowed: {ImageFolder.allowed}, of class folders."
-        ) from None
-    _refuse_too_much(name, len(entries), sum(info.file_size for info in entries))
-    found: dict[str, _File] = {}
-    for info, member in zip(entries, _names_in(entries), strict=True):
-        if member.startswith("/") or ".." in member.split("/") or re.match("[A-Za-z]:", member):
-            raise SpecificationError(f"path: {name!r} holds {member!r}, which leads out of the archive.")
-        if member.endswith("/") or _hidden(member):
-            continue
-        if info.flag_bits & 1:
-            raise SpecificationError(f"path: {name!r} is encrypted; unpack it and make an archive without a password.")
-        if member.lower().endswith(PACKED):
-            raise SpecificationError(f"path: {name!r} holds another archive, {member!r}; unpack that one first.")
-        found[member] = _File(member, info.file_size, partial(_unpacked, path, checksum, info))
-    return [found[member] for member in sorted(found)]
-
-
-def _names_in(entries: Sequence[zipfile.ZipInfo]) -> list[str]:
-    """Return what the files of an archive are called, folders apart by a slash.
-
-    What is not marked as UTF-8 Python reads in the first code page of DOS. Such names are in the one that its system
-    had: UTF-8 on macOS, else whichever they all fit best. Only then it is known which backslash stands between folders,
-    and which is half of a sign.
-    """
-    unmarked = [info.orig_filename.encode("cp437") for info in entries if not info.flag_bits & UTF_8]
-    encoding = encoding_of(unmarked, DOS)
-    names = []
-    for info in entries:
-        name = info.orig_filename
-        if not info.flag_bits & UTF_8:
-            raw = name.encode("cp437")
-            name = _said_again(info.extra, raw) or raw.decode(encoding, "replace")
-        names.append(unicodedata.normalize("NFC", name.split("\0")[0].replace("\\", "/")))
-    return names
-
-
-def _said_again(extra: bytes, name: bytes) -> str:
-    """Return the name in UTF-8 that Info-ZIP puts beside another; empty if there is none, or it is of a former name."""
-    while len(extra) >= 4:
-        kind, size = struct.unpack_from("<HH", extra)
-        field, extra = extra[4 : 4 + size], extra[4 + size :]
-        if kind == UNICODE_PATH and field[:1] == b"\1" and field[1:5] == struct.pack("<I", zlib.crc32(name)):
-            return field[5:].decode("utf-8", "replace")
-    return ""
-
-
-@lru_cache(maxsize=4)
-def _archive(path: str, _checksum: str) -> zipfile.ZipFile:
-    return zipfile.ZipFile(path)  # whose list of files is read once; several threads may read from it
-
-
-def _unpacked(path: str, checksum: str, info: zipfile.ZipInfo) -> bytes:
-    try:
-        with _archive(path, checksum).open(info) as packed:
-            return packed.read(info.file_size)  # what the list said, which was looked at, however much there is
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, ValueError, NotImplementedError):
-        return b""
-
-
-Listing = tuple[tuple[str, int | None, int], ...]
-
-
-def _listing(place: Path) -> Listing:
-    """Return path, size and time of change of every visible file below a folder; a link out of it has no size."""
-    found: list[tuple[str, int | None, int]] = []
-    together = 0
-    for folder, folders, files in os.walk(place):
-        folders[:] = [one for one in folders if not _hidden(one)]
-        links = [one for one in folders if (Path(folder) / one).is_symlink()]
-        for path in (Path(folder) / one for one in [*files, *links] if not _hidden(one)):
-            member = path.relative_to(place).as_posix()
-            if path.is_symlink() and not (path.is_file() and path.resolve().is_relative_to(place)):
-                found.append((member, None, 0))
-            elif path.is_file():
-                status = path.stat()
-                found.append((member, status.st_size, status.st_mtime_ns))
-                together += status.st_size
-            _refuse_too_much(place.name, len(found), together)
-    return tuple(sorted(found))
-
-
-def _in_folder(place: Path) -> list[_File]:
-    return [_File(_said(member), size, partial(_content, place / member)) for member, size, _ in _listing(place)]
-
-
-def _said(member: str) -> str:
-    return unicodedata.normalize("NFC", os.fsencode(member).decode("utf-8", "replace"))
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError:
-        return b""
-
-
-@lru_cache(maxsize=16)
-def _sum_of_folder(place: Path, listing: Listing) -> str:
-    import hashlib
-
-    digest = digest_of()
-    for member, size, _ in listing:
-        if size is None or size > MOST_BYTES or not member.lower().endswith(ENDINGS):
-            continue
-        digest.update(os.fsencode(member) + b"\0")
-        try:
-            with (place / member).open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
-        except OSError as error:
-            raise SpecificationError(
-                f"path: {_said(member)!r} in {place.name!r} cannot be read: {error.strerror}."
-            ) from None
-    return digest.hexdigest()

@@ -49,6 +49,27 @@ class ColumnLook:
 
 
 @dataclass(frozen=True)
+class ClassLook:
+    """A class of pixels as it was understood.
+
+    Attributes
+    ----------
+    name : str
+    written : str
+        The numbers or colours that it has in the masks.
+    share : float
+        Of all pixels.
+    pictures : int
+        In how many of them it is.
+    """
+
+    name: str
+    written: str
+    share: float
+    pictures: int
+
+
+@dataclass(frozen=True)
 class Look:
     """A file as it was understood.
 
@@ -64,6 +85,8 @@ class Look:
         How many rows, files or columns were left out or changed, and why.
     proposed : dict of str to str
         Fields that a person may want to set, such as a group, with what is proposed.
+    classes : tuple of ClassLook
+        Of masks, what their pixels stand for.
     """
 
     file: str
@@ -72,6 +95,7 @@ class Look:
     labels: dict[str, int] = field(default_factory=dict)
     left_out: dict[str, int] = field(default_factory=dict)
     proposed: dict[str, str] = field(default_factory=dict)
+    classes: tuple[ClassLook, ...] = ()
 
     @property
     def roles(self) -> dict[str, str]:
@@ -90,9 +114,11 @@ class Look:
             kinds = Counter(column.kind for column in self.columns if column.role == role)
             if kinds:
                 parts.append(f"{role}: " + ", ".join(f"{count} {kind}" for kind, count in kinds.most_common()))
-        if self.labels:
+        if self.labels and not self.classes:
             many = len(self.labels)
             parts.append(f"{many} label{'s' if many > 1 else ''}")
+        if self.classes:
+            parts.append(", ".join(f"{one.name} ({one.written}) {one.share:.1%}" for one in self.classes[:MOST_NAMED]))
         if gone := [f"{column.name!r} ({column.why})" for column in self.columns if column.role == LEFT_OUT]:
             more = f" and {len(gone) - MOST_NAMED} more" if len(gone) > MOST_NAMED else ""
             parts.append(f"left out: {', '.join(gone[:MOST_NAMED])}{more}")

@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 
 Family = Literal["baseline", "parameter", "feature", "instance"]
 Setting = Literal["inductive", "transductive"]
-Need = Literal["classes", "choices", "numbers", "one of K", "labels", "rows", "linear head", "small network"]
+Need = Literal["classes", "choices", "numbers", "one of K", "labels", "rows", "linear head", "small network", "pixels"]
 """What a method may need besides a network: answers that are classes of examples, items that users chose, numbers; of
 these one of K (a class or an item) or one for each example (a class or a number); examples that are rows of features,
-one each; a head that is linear in features; a network that few examples can teach."""
+one each; a head that is linear in features; a network that few examples can teach; answers that are one class for each
+pixel."""
 PENALTY_LAMBDA = 1e-4
 """λ of a penalty when the experiment leaves it open."""
 FeatureMap = Callable[["np.ndarray"], "np.ndarray"]

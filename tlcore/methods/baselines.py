@@ -171,6 +171,33 @@ class BoostedTrees(_Classical):
     takes_sparse = False
 
 
+class PixelForest(Method):
+    """f(x) at each pixel = log mean share of 60 trees, on Gaussians, gradients and Hessians around it at four scales.
+
+    How pictures were segmented before networks, and from one or two labelled pictures still a strong rival. It sees no
+    farther than its largest scale, and gains little from many pictures.
+
+    References
+    ----------
+    Arganda-Carreras et al., Trainable Weka Segmentation, Bioinformatics 2017.
+    """
+
+    name = "pixel_forest"
+    reference = "Arganda-Carreras et al., Bioinformatics 2017"
+    family = "baseline"
+    serves = ("inductive",)
+    needs = frozenset({"pixels"})
+    on_raw = True
+    takes_sparse = True
+
+    trees: int = Field(60, ge=1, le=1000, description="Trees of the forest.")
+
+    def solve(self, seen: Seen) -> Solution:
+        """Grow the trees on pixels of the labelled pictures."""
+        fit = seen.lend("forest", trees=self.trees)
+        return Solution(fit(seen.target.inputs, seen.target.answers))
+
+
 class BestFromScratch(Method):
     """The best of the scenario's baselines without the source, chosen within the label budget.
 

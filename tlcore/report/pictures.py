@@ -21,7 +21,7 @@ def small(images: LabelledImages, number: int, size: int = SMALL) -> str:
     """Return a picture at a small size, whole, as an address that holds it."""
     from tlcore.datasets.images import resized
 
-    return _address(resized(images.open(number), size, "squash"))
+    return address(resized(images.open(number), size, "squash"))
 
 
 def some_of_each(numbers: np.ndarray, answers: np.ndarray, most: int = 12) -> list[int]:
@@ -55,10 +55,11 @@ def marked(images: LabelledImages, number: int, explanation: Explanation) -> str
     grey = picture.mean(2, keepdims=True).repeat(3, 2)
     share = 0.55 * np.abs(smooth)[..., None]
     colour = np.where(smooth[..., None] > 0, np.array(GREEN, np.float32), np.array(RED, np.float32))
-    return _address((grey * (1 - share) + colour * share).round().astype(np.uint8))
+    return address((grey * (1 - share) + colour * share).round().astype(np.uint8))
 
 
-def _address(picture: np.ndarray) -> str:
+def address(picture: np.ndarray) -> str:
+    """Return pixels (h, w, 3) as a PNG in an address that holds it."""
     from PIL import Image
 
     file = BytesIO()

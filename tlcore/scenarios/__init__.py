@@ -5,9 +5,11 @@ from pydantic import ValidationError
 from tlcore.datasets.own import OwnFile
 from tlcore.errors import SpecificationError, first_line, one_of
 from tlcore.scenarios.base import Scenario
+from tlcore.scenarios.detection import FoundDigits, OwnBoxes, TreeCrowns
 from tlcore.scenarios.features import OwnFeatures
 from tlcore.scenarios.patients import Diabetes
 from tlcore.scenarios.recommendation import Films, Ratings
+from tlcore.scenarios.segmentation import Nuclei, OwnMasks
 from tlcore.scenarios.text import OwnTexts, Sentiment, Topics
 from tlcore.scenarios.vision import Digits, Inspection, OwnImages, Pictures
 
@@ -31,11 +33,16 @@ for _scenario in (
     Digits,
     Inspection,
     Pictures,
+    TreeCrowns,
+    FoundDigits,
     Sentiment,
     Topics,
     Films,
     Diabetes,
+    Nuclei,
     OwnImages,
+    OwnBoxes,
+    OwnMasks,
     OwnTexts,
     Ratings,
     OwnFeatures,
@@ -43,7 +50,9 @@ for _scenario in (
     register(_scenario)
 
 FILES: dict[str, type[OwnFile]] = {
-    scenario.name: scenario.own for scenario in (OwnImages, Ratings, OwnTexts, OwnFeatures) if scenario.own
+    scenario.name: scenario.own
+    for scenario in (OwnBoxes, OwnMasks, OwnImages, Ratings, OwnTexts, OwnFeatures)
+    if scenario.own
 }
 """What a file of one's own may be, by the name of the scenario that takes it; the last reads what no other fits."""
 

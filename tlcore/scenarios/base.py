@@ -66,6 +66,9 @@ class Scenario(BaseModel, ABC):
     max_steps: ClassVar[int]
     """Cap on batches, whatever the epochs: it ends training on a large source."""
     batch_size: ClassVar[int]
+    longer: ClassVar[int] = 1
+    """How many times as long a network trains that starts at random where others start pretrained: it needs that, and
+    would be a rival of straw without (He, Girshick & Dollár, Rethinking ImageNet pre-training, ICCV 2019)."""
 
     @classmethod
     def configure(cls, options: dict[str, Any]) -> Self:

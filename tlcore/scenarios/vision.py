@@ -6,18 +6,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 from itertools import product
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from pydantic import Field
 
 from tlcore.datasets.images import Fit, ImageFolder, LabelledImages
 from tlcore.datasets.own import read_both
-from tlcore.errors import SpecificationError
 from tlcore.examples import PRETRAINING, Domains, Examples
 from tlcore.scenarios.base import Pace, Scenario
 from tlcore.scenarios.encoded import NUMBERS, Encoded, bring_together
 from tlcore.scenarios.labels import Answers, LabelsFound, OwnLabels
+from tlcore.scenarios.named import NamedNetwork, pixels_of
 from tlcore.splits import split_target
 from tlcore.tasks.classification import Classification
 
@@ -103,7 +103,7 @@ def _remote(*domains: str) -> str:
     return next((dataset.remote for dataset in known if dataset and dataset.remote), "")
 
 
-class Images(Encoded):
+class Images(NamedNetwork, Encoded):
     """A scenario in which an example is a picture: the input is its number, looked up by whatever sees it."""
 
     shown_facts = ("source_pictures", "target_pictures", "test_pictures", "classes", "shared_classes")
@@ -113,63 +113,15 @@ class Images(Encoded):
     small_cost = 0.15
     training_speed, reading_speed = 3.7e10, 3.9e10
 
-    backbone: str = Field(
-        "efficientnet-lite0",
-        min_length=1,
-        description="efficientnet-lite0, -lite1 or -lite2; vgg16, resnet50 and others of torchvision's or timm's by "
-        "name; a folder with a model of Hugging Face's format, or NAME/NAME on its hub.",
-    )
-    instead: str = Field("", description="The network to take where the weights of the first cannot be had.")
-    weights: str = Field("", description="A checkpoint of it here, .safetensors or .pth, in place of the published.")
-    size: int = Field(128, ge=32, le=1024, description="Height and width at which pictures are seen, in pixels.")
     fit: Fit = Field("squash", description="squash: all of a picture, not its shape. crop: its shape, the middle.")
     hidden: int = Field(0, ge=0, le=8192, description="Units of a ReLU layer below the head; 0: an adapter instead.")
-    asked: str = Field(
-        "", description="The network that was asked for and could not be had.", json_schema_extra={"found": True}
-    )
-    why: str = Field("", description="Why it could not be had.", json_schema_extra={"found": True})
-    weights_sha256: str = Field("", description="Of the checkpoint's bytes.", json_schema_extra={"found": True})
-
-    def settled(self, domains: Domains) -> Self:
-        """Return the same with the network that can be had, and the checksum of a checkpoint.
-
-        Raises
-        ------
-        SpecificationError
-            If there is no such network, it takes no pictures of this size, or nobody can have its weights here.
-        """
-        from tlcore.backbones import IMAGE_NETWORKS
-
-        card = IMAGE_NETWORKS.get(self.backbone)
-        if card and card.embedded and not self.weights:
-            return self  # before torch is loaded, which a page need not wait for
-        from tlcore.backbones.image import body, checksum, why_not
-
-        changes: dict[str, Any] = {"weights_sha256": checksum(self.weights)} if self.weights else {}
-        if not self.weights and (why := why_not(self.backbone)):
-            if not self.instead:
-                raise SpecificationError(
-                    f"backbone: the weights of {self.backbone!r} could not be had: {why}. With a network, try again; "
-                    "without one, use efficientnet-lite0, or name a network to take instead."
-                )
-            changes = {"backbone": self.instead, "instead": "", "asked": self.backbone, "why": why}
-        settled = self.model_copy(update=changes)
-        body(settled.backbone, False, settled.size)  # or it says why not
-        return settled
-
-    @property
-    def remark(self) -> str:
-        """Which network stands for which."""
-        if not self.asked:
-            return ""
-        return f"{self.backbone} stands in for {self.asked}, whose weights could not be had here: {self.why}."
 
     def reader(self, domains: Domains, pretrained: bool) -> tuple[list[nn.Module], int, float]:
         """Return the look-up of pixels, and the network without its top."""
         from tlcore.backbones.image import RATE, Pixels, body
 
         stages, features = body(self.backbone, pretrained, self.size, self.weights, self.weights_sha256)
-        return [Pixels(*self._pixels(domains, self.size)), *stages], features, RATE if pretrained else 1.0
+        return [Pixels(*pixels_of(domains, self.size, self.fit)), *stages], features, RATE if pretrained else 1.0
 
     def above(self, features: int) -> nn.Module:
         """Return an adapter that does nothing at the start, or the hidden layer that was asked for."""
@@ -193,19 +145,12 @@ class Images(Encoded):
 
         size = min(SMALL, self.size)
         body = SmallCNN()
-        return Network([Pixels(*self._pixels(domains, size)), body], self.task.head(body.features, domains))
+        return Network([Pixels(*pixels_of(domains, size, self.fit)), body], self.task.head(body.features, domains))
 
     def raw(self, domains: Domains) -> Callable[[np.ndarray], Any]:
         """Return the pixels of small pictures, in [0, 1]."""
-        pixels = np.concatenate(self._pixels(domains, RAW_SIZE))
+        pixels = np.concatenate(pixels_of(domains, RAW_SIZE, self.fit))
         return lambda inputs: (pixels[inputs].reshape(len(inputs), -1) / 255).astype(np.float32)
-
-    def _pixels(self, domains: Domains, size: int) -> list[np.ndarray]:
-        """The pixels of each domain, as they are kept on disk, whatever other domain it meets."""
-        from tlcore.datasets.images import pixels
-
-        assert domains.looked_up
-        return [pixels(part, size, self.fit) for part in domains.looked_up.parts or (domains.looked_up,)]
 
     def with_variants(self, domains: Domains, row: int) -> Domains:
         """Add the test picture with each of its cells covered."""

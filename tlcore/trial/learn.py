@@ -167,9 +167,10 @@ def _schedule(given: Given, groups: int) -> Schedule:
     from tlcore.objective import Schedule
 
     method, experiment, pace = given.method, given.trial.experiment, given.scenario.pace(groups)
+    longer = given.scenario.longer if method.starts_from == "random" and not method.needs_source_model else 1
     return Schedule(
-        epochs=method.epochs or experiment.epochs or pace.epochs,
-        max_steps=pace.max_steps,
+        epochs=method.epochs or experiment.epochs or longer * pace.epochs,
+        max_steps=longer * pace.max_steps,
         batch_size=pace.batch_size,
         lambda_=method.lambda_at_rest if experiment.lambda_ is None else experiment.lambda_,
         beta=method.default_beta if experiment.beta is None else experiment.beta,

@@ -56,7 +56,8 @@ def from_source(
         source = domains.source
         inputs = activations(frozen, tensor(source.inputs).to(experiment.device), should_stop)
         if own:
-            own.meta_learn(rest, inputs, torch.from_numpy(source.answers), seed, should_stop)
+            answers = torch.from_numpy(source.answers).to(experiment.device)
+            own.meta_learn(rest, inputs, answers, seed, should_stop)
             return rest.state_dict()
         everything = Labelled(inputs, torch.from_numpy(source.answers), torch.ones(len(source)), share=1.0)
         problem = Problem(everything.to(experiment.device), None, None, None, scenario.task.loss(domains))
