@@ -1,5 +1,6 @@
 """The battery that every method must pass; a new method is tested by being registered."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 
@@ -49,6 +50,14 @@ DATA = {
 }
 OF_NEED = {"choices": "ranking", "numbers": "regression", "pixels": "segmentation"}
 EVERY = pytest.mark.parametrize("name", METHODS)
+FIRST = {method.__module__: name for name, method in reversed(METHODS.items()) if not method.chooses}
+"""Of each file of methods the first: their trials are carried out where slow tests are left out."""
+
+
+def tried(names: Iterable[str]) -> pytest.MarkDecorator:
+    """Mark a test as being for each of these methods, and as one that carries out trials."""
+    slow = {name: () if name in FIRST.values() else pytest.mark.slow for name in names}
+    return pytest.mark.parametrize("name", [pytest.param(name, marks=mark) for name, mark in slow.items()])
 
 
 def task_of(name: str) -> str:
@@ -103,7 +112,7 @@ def test_it_refuses_a_setting_out_of_range(name):
         METHODS[name].configure({"learning_rate": -1.0})
 
 
-@EVERY
+@tried(METHODS)
 def test_a_seed_reproduces_bit_for_bit(name):
     once, again = result(name), execute(trial(name))
     assert {k: v for k, v in once.metrics.items() if k != "seconds"} == {
@@ -114,7 +123,7 @@ def test_a_seed_reproduces_bit_for_bit(name):
         np.testing.assert_array_equal(value, again.examples[key])
 
 
-@EVERY
+@tried(METHODS)
 def test_its_test_examples_are_everyones(name):
     examples, test = result(name).examples, trial(name).experiment.domains().test
     if "truth" in examples:
@@ -123,7 +132,7 @@ def test_its_test_examples_are_everyones(name):
     assert {len(values) for key, values in examples.items() if key not in of_source} == {len(test)}
 
 
-@EVERY
+@tried(METHODS)
 def test_the_part_it_chooses_shows_in_the_curves(name):
     method = METHODS[name]
     curves = result(name).curves
@@ -135,7 +144,7 @@ def test_the_part_it_chooses_shows_in_the_curves(name):
         assert (row["regulariser"] > 0) == method().overrides("regulariser")
 
 
-@pytest.mark.parametrize("name", [n for n, m in METHODS.items() if "transductive" in m.serves])
+@tried(n for n, m in METHODS.items() if "transductive" in m.serves)
 def test_it_asks_for_the_labels_it_needs_only(name):
     """Without labels of the pool, a transductive method computes just the same."""
     from tlcore.examples import Examples
@@ -156,7 +165,7 @@ def test_it_asks_for_the_labels_it_needs_only(name):
         FewDigits.domains = whole
 
 
-@pytest.mark.parametrize("name", [n for n, m in METHODS.items() if m().overrides("weights")])
+@tried(n for n, m in METHODS.items() if m().overrides("weights"))
 def test_its_weights_enter_the_sum_with_a_mean_of_one(name, monkeypatch):
     from tlcore import objective
 
