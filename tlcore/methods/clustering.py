@@ -6,17 +6,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field
 
 from tlcore.evaluation.clusters import silhouette, stability
 from tlcore.methods.base import Family, FeatureMap, Method, Predict, Seen, Solution
-
-if TYPE_CHECKING:
-    pass
-
 
 MOST_COLUMNS = 2000
 """Columns of sparse rows, such as words, in which groups are looked for."""

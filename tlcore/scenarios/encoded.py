@@ -15,7 +15,7 @@ from tlcore.errors import SpecificationError
 from tlcore.examples import Domains, Examples
 from tlcore.scenarios.base import Pace, Scenario
 from tlcore.scenarios.labels import Answers, check_quantities, facts_of_labels
-from tlcore.splits import facts_of_groups, numbered, split_target
+from tlcore.splits import facts_of_groups, first_of_each, numbered, split_target
 from tlcore.tasks.base import FOLDS
 from tlcore.tasks.classification import Classification
 from tlcore.tasks.regression import Regression
@@ -233,7 +233,7 @@ def bring_together(
         or times (`split_target`).
     """
     of_source, of_target = source.contents, target.contents
-    mine, theirs, known = _first_of_each(of_target), _first_of_each(of_source), {*of_target}
+    mine, theirs, known = first_of_each(of_target), first_of_each(of_source), {*of_target}
     alone = [row for row in theirs if of_source[row] not in known]
     called = np.concatenate([source.labels[alone], target.labels[mine]])
     if kind == "numbers":
@@ -279,13 +279,6 @@ def bring_together(
 
 def _of(rows: list[int], known: np.ndarray | None) -> np.ndarray | None:
     return None if known is None else known[rows]
-
-
-def _first_of_each(contents: Sequence[Hashable]) -> list[int]:
-    first: dict[Hashable, int] = {}
-    for row, content in enumerate(contents):
-        first.setdefault(content, row)
-    return [*first.values()]
 
 
 def _tested(counts: np.ndarray) -> int:

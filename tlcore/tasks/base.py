@@ -204,8 +204,8 @@ class Task(ABC):
         return metric
 
 
-def large_enough(groups: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def large_enough(groups: dict[str, np.ndarray], fewest: int = FEWEST_MEMBERS) -> dict[str, np.ndarray]:
     """Return those of some groups of test examples, masks by name, that are judged by themselves."""
     sizes = {name: int(members.sum()) for name, members in groups.items()}
     largest = sorted(groups, key=lambda name: -sizes[name])[:MOST_GROUPS]
-    return {name: groups[name] for name in groups if name in largest and sizes[name] >= FEWEST_MEMBERS}
+    return {name: groups[name] for name in groups if name in largest and sizes[name] >= fewest}

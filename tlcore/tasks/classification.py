@@ -110,11 +110,7 @@ class Classification(Task):
         names = tuple(map(str, names or range(domains.answers)))
         source, pool, test = (_counted(part, names) for part in (domains.source, domains.pool, domains.test))
         everything = {name: pool.get(name, 0) + test.get(name, 0) for name in names if name in pool or name in test}
-        found: list[Concern] = []
-        if plan.files and source and everything:
-            found += labels.different([*source], [*everything])
-        if plan.files:
-            found += labels.alike([*source], [*everything])
+        found = labels.of_both([*source], [*everything], bool(plan.files))
         if plan.setting == "inductive":
             found += labels.rare({name: pool.get(name, 0) for name in everything}, plan.budgets, self.largest_budget)
         found += labels.imbalance(everything, plan.metric)
