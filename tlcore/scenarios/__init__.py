@@ -5,7 +5,7 @@ from pydantic import ValidationError
 from tlcore.datasets.own import OwnFile
 from tlcore.errors import SpecificationError, first_line, one_of
 from tlcore.scenarios.base import Scenario
-from tlcore.scenarios.detection import FoundDigits, OwnBoxes, TreeCrowns
+from tlcore.scenarios.detection import FoundDigits, Objects, OwnBoxes, TreeCrowns
 from tlcore.scenarios.features import OwnFeatures
 from tlcore.scenarios.fields import Fields
 from tlcore.scenarios.patients import Diabetes
@@ -36,6 +36,7 @@ for _scenario in (
     Pictures,
     TreeCrowns,
     FoundDigits,
+    Objects,
     Sentiment,
     Topics,
     Films,

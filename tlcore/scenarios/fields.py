@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -11,6 +11,9 @@ from pydantic import Field
 from tlcore.datasets.features import FeatureTable
 from tlcore.examples import Domains
 from tlcore.scenarios.tables import TASKS, Standardize, Tables, tables_together
+
+if TYPE_CHECKING:
+    from tlcore.methods.base import Setting
 
 MIDDLE = 72
 """The column of pixels at which the east begins."""
@@ -49,17 +52,17 @@ class Fields(Tables):
 
     def domains(self, source: str, target: str) -> Domains:
         """The pixels of both halves; about two fifths of the target's, of fields of their own, are scored."""
-        return _domains(source, target, self.standardize, False, self.whole_fields)
+        return _domains(source, target, self.standardize, "inductive", self.whole_fields)
 
     def transductive(self, source: str, target: str) -> Domains:
         """All of the target's pixels are scored."""
-        return _domains(source, target, self.standardize, True, self.whole_fields)
+        return _domains(source, target, self.standardize, "transductive", self.whole_fields)
 
 
 @lru_cache(maxsize=4)
-def _domains(source: str, target: str, standardize: Standardize, transductive: bool, whole: bool) -> Domains:
+def _domains(source: str, target: str, standardize: Standardize, setting: Setting, whole: bool) -> Domains:
     there, here = (_table(domain, whole) for domain in (source, target))
-    return tables_together(there, here, standardize, transductive, "classes")
+    return tables_together(there, here, standardize, setting, "classes")
 
 
 def _table(half: str, whole: bool) -> FeatureTable:
