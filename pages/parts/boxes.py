@@ -91,7 +91,7 @@ def _side_by_side(results: Results, method: str, budget: int, seed: int, row: di
                 missed=row[f"missed{which}"], false=row[f"false{which}"]
             )
             st.markdown(f"**{record.trial.method.label}** · {said}")
-            st.image(boxes.over(results, domains, record, row["row"]), width="stretch")
+            st.image(boxes.over(results, domains, record, row["row"]), width="content")
     st.caption(
         _(
             "Green: found. Yellow, broken: missed. Red: a false alarm. Grey: does not count: a crowd, or mostly "

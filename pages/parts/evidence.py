@@ -263,7 +263,7 @@ def methods_apart(results: Results, budget: int) -> None:
                 st.markdown(f"**{name}**")
                 figure = figures.numbers(answers[answers["method"] == name], _("true number"), _("predicted number"))
                 st.plotly_chart(figure, key=f"chart.numbers.{name}")
-    if not scenario.classes:
+    if not scenario.classes or scenario.task.drawn not in ("classes", "masks"):
         return
     for column, name in zip(st.columns(len(pair)), pair, strict=True):
         with column:

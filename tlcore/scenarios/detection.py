@@ -103,6 +103,7 @@ class FoundDigits(Found):
     epochs = 60
     max_steps = 300
     batch_size = 16
+    longer = 3
     size: ClassVar[int] = 64
 
     @property
