@@ -94,7 +94,7 @@ def _side_by_side(results: Results, method: str, budget: int, seed: int, row: di
             st.image(boxes.over(results, domains, record, row["row"]), width="stretch")
     st.caption(
         _(
-            "Green: found. Yellow, broken: missed. Red: a false alarm. Grey: does not count, as it is a crowd or mostly "
+            "Green: found. Yellow, broken: missed. Red: a false alarm. Grey: does not count: a crowd, or mostly "
             "out of sight. Each model is asked at the confidence at which its misses and false alarms balance best."
         )
     )

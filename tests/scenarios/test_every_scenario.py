@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from tlcore.examples import PRETRAINING
 from tlcore.scenarios import SCENARIOS
 
 PAIRS = [
@@ -15,8 +16,13 @@ PAIRS = [
 
 
 def each(pairs: list[tuple[str, str, str]]) -> pytest.MarkDecorator:
-    """Mark a test as being for each of these pairs; all tests of a pair follow each other, while its data are there."""
-    return pytest.mark.parametrize(("name", "source", "target"), pairs, scope="module")
+    """Mark a test as being for each of these pairs; all tests of a pair follow each other, while its data are there.
+
+    Slow are those of a scenario that can start from a pretraining: its network and its data are large.
+    """
+    large = {name for name, source, _ in PAIRS if source == PRETRAINING}
+    marked = [pytest.param(*pair, marks=pytest.mark.slow if pair[0] in large else ()) for pair in pairs]
+    return pytest.mark.parametrize(("name", "source", "target"), marked, scope="module")
 
 
 EVERY_PAIR = each(PAIRS)

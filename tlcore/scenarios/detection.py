@@ -194,6 +194,34 @@ class TreeCrowns(OnMaps):
         return _crowns(source, target, self.tile, self.size)
 
 
+class Objects(LabelsFound, OnMaps):
+    """Things in photographs, and faces; over a network."""
+
+    name = "objects"
+    title = "Things and faces"
+    summary = (
+        "Where are people, cars and eighteen other things in photographs, or where are faces in crowds? A network that "
+        "has seen a million photographs, none of them with boxes, and some labelled ones. Comes over a network."
+    )
+    credit = (
+        "Over a network PASCAL VOC 2007 and 2012 (Everingham et al. 2010; photographs of Flickr under its terms) and "
+        "WIDER FACE (Yang et al. 2016, CC BY-NC-ND 4.0); EfficientNet-Lite with ImageNet weights (Tan & Le 2019)."
+    )
+    pairs = ((PRETRAINING, "voc2007"), ("voc2012", "voc2007"), (PRETRAINING, "wider-face"))
+
+    size: int = Field(256, ge=32, le=1024, description="Height and width at which pictures are seen, in pixels.")
+
+    def remote(self, source: str, target: str) -> str:
+        """All of it comes over a network."""
+        from tlcore.datasets.objects import OBJECTS
+
+        return OBJECTS[target][0]
+
+    def domains(self, source: str, target: str) -> Domains:
+        """At most 400 pictures are the test."""
+        return _objects(source, target, self.size)
+
+
 class OwnBoxes(LabelsFound, OnMaps):
     """Pictures of your own with boxes: of the target, and if you have them of a source."""
 
@@ -226,6 +254,13 @@ def _own(source: str | None, target: str, tile: int, size: int) -> Domains:
     both = read_both(file, BoxFolder.model_validate_json(target), NOTHING)
     there, here = (part.tiles(tile) if tile else part for part in both)
     return boxes_together(there, here, size)
+
+
+@lru_cache(maxsize=2)
+def _objects(source: str, target: str, size: int) -> Domains:
+    from tlcore.datasets.objects import objects
+
+    return boxes_together(NOTHING if source == PRETRAINING else objects(source), objects(target), size)
 
 
 @lru_cache(maxsize=4)

@@ -46,7 +46,7 @@ class Segmented(NamedNetwork):
     first_methods = ("source_only", "frozen", "fine_tune")
     shown_facts = ("source_pictures", "target_pictures", "test_pictures", "classes", "shared_classes")
     epochs = 100
-    max_steps = 200
+    max_steps = 150
     batch_size = 8
     longer = 2
     width: ClassVar[int] = 32
