@@ -270,8 +270,8 @@ class TestVerdicts:
         shared = {"width": 200, "apart": 3.0, "noise": 1.0}
         target, kinds = blobs(90, 0, **shared)
         sources = {
-            "same": blobs(900, 1, **shared)[0],
-            "noise": np.random.default_rng(2).normal(size=(900, 200)),
+            "same": blobs(400, 1, **shared)[0],
+            "noise": np.random.default_rng(2).normal(size=(400, 200)),
         }
         here = table(tmp_path, "here.csv", target, kinds)
         found = {}
