@@ -267,11 +267,11 @@ def results_of(**fields) -> Results:
 class TestVerdicts:
     def test_a_source_of_the_same_helps_and_one_of_noise_does_not(self, tmp_path):
         """Groups lie in three of 200 directions, too few target rows to see which: a source can tell."""
-        shared = {"width": 200, "apart": 6.0, "noise": 1.0}
+        shared = {"width": 200, "apart": 3.0, "noise": 1.0}
         target, kinds = blobs(90, 0, **shared)
         sources = {
-            "same": blobs(900, 1, **shared)[0],
-            "noise": np.random.default_rng(2).normal(size=(900, 200)),
+            "same": blobs(400, 1, **shared)[0],
+            "noise": np.random.default_rng(2).normal(size=(400, 200)),
         }
         here = table(tmp_path, "here.csv", target, kinds)
         found = {}
