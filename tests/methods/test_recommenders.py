@@ -197,7 +197,6 @@ def test_emcdr_as_in_the_paper_maps_cold_users_only():
     np.testing.assert_allclose(ours[10:20], mixed[10:20], atol=1e-5)
 
 
-@pytest.mark.slow
 def test_emcdr_bends_its_map_where_one_asks_for_a_hidden_layer():
     world = MappedWorld(bend=8.0)
     truth = world.mapped[10:20] @ world.of_items.T
@@ -331,7 +330,6 @@ def test_on_films_the_source_helps():
     assert min(recall["joint_ease"], recall["cmf"]) > recall["ease"] + 0.05
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("method", ["fine_tune", "frozen", "mmd"])
 def test_the_one_loop_serves_catalogues_too(method):
     pair = {"source": "musicals", "target": "children"}
