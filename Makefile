@@ -16,7 +16,7 @@ test: .venv/test-ready  ## install what is missing and run every test
 
 check: .venv/test-ready  ## format, lint, types and the fast tests, in under a minute
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy tlcore
-	$(BIN)/python -m pytest tests/evaluation tests/methods tests/test_experiment.py
+	$(BIN)/python -m pytest -n 2 -m "not slow"
 
 format: .venv/test-ready
 	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .

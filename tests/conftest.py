@@ -41,6 +41,14 @@ def together(nodeid: str) -> str:
     return path
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest looks which marks are asked for
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow what has an engine or a server of its own; single tests that take a second or more say so there."""
+    for item in items:
+        if together(item.nodeid) == "engine":
+            item.add_marker("slow")
+
+
 @pytest.hookimpl(optionalhook=True)  # without pytest-xdist nobody asks for it
 def pytest_xdist_make_scheduler(config, log):
     """Hand out tests by `together`; pytest-xdist's own groups do nothing with pytest 9.2 (its issue 1386)."""

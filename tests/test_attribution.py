@@ -48,6 +48,7 @@ def test_the_parts_add_up_to_the_margin_above_that_of_padding(network):
     assert [TEXT[start:end] for start, end, value in parts if value == 0] == [","]  # it has no vector
 
 
+@pytest.mark.slow
 def test_integrated_gradients_are_those_taken_by_hand():
     """A midpoint sum over many steps, with torch alone, through the pretrained encoder."""
     text = "An unwatchable film, and yet delightful."
@@ -84,6 +85,7 @@ def test_leaving_out_is_the_difference_to_the_text_without_the_word():
     assert by_leaving_out(outputs, "a b", 1) == [(0, 1, 1.5), (2, 3, 1.0)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "how"),
     [("frozen", "integrated gradients"), ("feature_extraction", "integrated gradients"), ("coral", "leaving out")],

@@ -16,6 +16,8 @@ from tlcore.tasks.base import FOLDS
 from tlcore.tasks.classification import Classification
 from tlcore.trial import execute
 
+pytestmark = pytest.mark.slow
+
 
 def trial(method: str, **fields):
     fields = {"scenario": "digits", "methods": [method], "budgets": [10], "seeds": [1], "epochs": 5, **fields}

@@ -46,6 +46,7 @@ def test_the_worked_example_of_a_new_scenario_runs():
         SCENARIOS.pop("moons", None)
 
 
+@pytest.mark.slow
 def test_the_worked_example_of_a_new_task_runs():
     """One file for the task, no method changed: those that apply follow from what they need."""
     from tlcore.experiment import Experiment, applicable

@@ -8,6 +8,8 @@ from tlcore.report.person import people, person
 from tlcore.results import Results, TrialRecord
 from tlcore.trial import execute
 
+pytestmark = pytest.mark.slow
+
 METHODS = ["best_from_scratch", "popularity", "joint_ease", "cmf"]
 
 

@@ -10,6 +10,8 @@ import pytest
 from tlcore.experiment import Experiment
 from tlcore.trial import execute
 
+pytestmark = pytest.mark.slow
+
 BEFORE = {
     "rows": {
         "best_from_scratch": ("log_loss", 2.01166),

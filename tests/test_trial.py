@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ONE_THREAD = """
 from tlcore.trial.given import on_one_thread
 on_one_thread()
@@ -12,6 +14,7 @@ assert {pool["num_threads"] for pool in threadpoolctl.threadpool_info()} == {1}
 """
 
 
+@pytest.mark.slow
 def test_the_first_trial_of_a_process_runs_on_one_thread_too():
     """A library that is loaded after its threads were limited would bring threads of its own, and other bits."""
     ended = subprocess.run(

@@ -20,7 +20,7 @@ def single_pictures(run_id: str, results: Results, budget: int) -> None:
     """List the test pictures, the most mistakes first, and draw over one what is there and what two models found."""
     experiment = results.experiment
     methods = list(dict.fromkeys(results.verdicts["method"]))
-    if experiment.where.task.drawn != "boxes" or not methods:
+    if experiment.task.drawn != "boxes" or not methods:
         return
     st.subheader(_("Misses and false alarms"), anchor=False)
     try:

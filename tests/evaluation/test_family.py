@@ -172,6 +172,7 @@ def test_tables_without_spread_neither_lend_nor_borrow():
 # The verdicts of a family, in short; `python -m benchmarks.verdicts` has more.
 
 
+@pytest.mark.slow
 def test_some_false_verdict_stands_in_at_most_one_run_of_twenty():
     found = shares(14, 3, "none", 150)
     assert found["false, adjusted"] <= 0.05 + 3 * (0.05 * 0.95 / 150) ** 0.5
@@ -180,12 +181,14 @@ def test_some_false_verdict_stands_in_at_most_one_run_of_twenty():
     assert found["found, raw"] > 0.55
 
 
+@pytest.mark.slow
 def test_five_seeds_find_five_points_among_fourteen_methods():
     found = shares(14, 5, "none", 100)
     assert found["found, raw"] > 0.8
     assert found["found, adjusted"] > 0.45
 
 
+@pytest.mark.slow
 def test_a_method_that_scatters_five_times_as_much_is_still_covered():
     found = shares(14, 5, "in everything", 100)
     assert found["covered, first"] > 0.9

@@ -105,6 +105,7 @@ def test_a_run_until_decided_ends_and_its_verdicts_say_with_how_many_seeds():
     assert not results.open or verdicts["seeds"].max() == LOOKS[-1]
 
 
+@pytest.mark.slow
 def test_no_gap_is_called_one_more_often_than_promised_over_all_looks():
     rng, runs = np.random.default_rng(11), 60
     false = sum((until_decided(rng, 7, np.zeros(7)).verdicts["verdict"] != "no evidence").any() for _ in range(runs))

@@ -568,6 +568,7 @@ def test_more_than_the_margin_is_tested_at_its_nearer_end(gap, margin):
     assert estimate.beyond(0) == pytest.approx(estimate.p_value)
 
 
+@pytest.mark.slow
 def test_at_the_margin_itself_helps_is_said_in_one_of_twenty():
     rng, margin, draws = np.random.default_rng(0), 0.05, 1500
     drawn = margin + 0.02 * rng.standard_normal((draws, 5, 1)) * np.ones((1, 1, 6))

@@ -311,6 +311,7 @@ for trial_id in [*store.queued(mine), *store.queued(sys.argv[2])]:
 """
 
 
+@pytest.mark.slow
 def test_eight_processes_write_at_once(url, tmp_path):
     store = Store(url)
     shared = store.add(tiny(seeds=20))
@@ -327,6 +328,7 @@ def test_eight_processes_write_at_once(url, tmp_path):
     assert all(info.status == "done" and info.counts["done"] == len(info.experiment.trials()) for info in infos)
 
 
+@pytest.mark.slow
 def test_eight_processes_make_a_new_store_at_once(url):
     command = [sys.executable, "-c", "import sys; from tlcore.lab.store import Store; Store(sys.argv[1]).runs()", url]
 

@@ -1,5 +1,6 @@
 """The battery that every method must pass; a new method is tested by being registered."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 
@@ -7,26 +8,64 @@ import numpy as np
 import pytest
 import torch
 
+from tlcore.examples import Examples
 from tlcore.experiment import Experiment
 from tlcore.methods import METHODS
 from tlcore.methods.base import Batch, Method, Present
 from tlcore.network import Network
+from tlcore.scenarios import SCENARIOS, register
+from tlcore.scenarios.vision import Digits
 from tlcore.trial import execute
+
+
+class FewDigits(Digits):
+    """Digits of which there are few, so that every method is soon through them."""
+
+    name = "few_digits"
+
+    def domains(self, source, target):
+        whole = super().domains(source, target)
+        return replace(whole, source=whole.source[::5], pool=whole.pool[:300], test=whole.test[:200])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_digits():
+    """They are known while these tests run, and to no others."""
+    register(FewDigits)
+    yield
+    del SCENARIOS[FewDigits.name]
+
 
 QUICK = {
     "optimal_transport": {"batch": 200, "entropy": 1.0},
     "kmm": {"iterations": 5, "landmarks": 200},
     "jdot": {"batch": 200, "iterations": 2},
     **{name: {"tasks_seen": 20} for name in ("maml", "reptile", "prototypical")},
+    **{name: {"starts": 1, "parts": 1} for name, method in METHODS.items() if "starts" in method.model_fields},
+    "self_taught": {"starts": 1, "parts": 1, "passes": 1, "atoms": 16},
+    "autoencoder": {"starts": 1, "parts": 1, "steps": 20},
+    "contrastive": {"starts": 1, "parts": 1, "steps": 5},
+    "joint_kmeans": {"starts": 1, "parts": 1, "most": 300},
+    "co_clustering": {"starts": 1, "parts": 1, "most": 300, "columns": 16, "rounds": 3},
 }
 """Settings with which the slowest finish sooner."""
 DATA = {
-    "classification": {"scenario": "digits"},
+    "classification": {"scenario": "few_digits"},
     "ranking": {"scenario": "films", "source": "musicals", "target": "children"},  # of all pairs the smallest
+    "regression": {"scenario": "diabetes"},
     "segmentation": {"scenario": "nuclei", "tile": 128, "size": 32},
+    "pretraining": {"scenario": "sentiment", "target": "drug-reviews", "encoder": "glove-6b-50d"},
 }
-OF_NEED = {"choices": "ranking", "pixels": "segmentation"}
+OF_NEED = {"choices": "ranking", "numbers": "regression", "pixels": "segmentation", "pretraining": "pretraining"}
 EVERY = pytest.mark.parametrize("name", METHODS)
+FIRST = {method.__module__: name for name, method in reversed(METHODS.items()) if not method.chooses}
+"""Of each file of methods the first: their trials are carried out where slow tests are left out."""
+
+
+def tried(names: Iterable[str]) -> pytest.MarkDecorator:
+    """Mark a test as being for each of these methods, and as one that carries out trials."""
+    slow = {name: () if name in FIRST.values() else pytest.mark.slow for name in names}
+    return pytest.mark.parametrize("name", [pytest.param(name, marks=mark) for name, mark in slow.items()])
 
 
 def task_of(name: str) -> str:
@@ -47,7 +86,7 @@ def trial(name: str, **fields):
 
 
 def first_setting(name: str) -> str:
-    return "inductive" if "inductive" in METHODS[name].serves else "transductive"
+    return METHODS[name].serves[0]
 
 
 def result(name: str, setting: str = ""):
@@ -60,16 +99,12 @@ def _result(name: str, setting: str):
     return execute(trial(name, setting=setting))
 
 
-def trial_size(name: str) -> int:
-    return len(trial(name).experiment.domains().test)
-
-
 @EVERY
 def test_it_says_what_it_is(name):
     method = METHODS[name]
     assert method.name == name
     assert method.family in ("baseline", "parameter", "feature", "instance")
-    assert set(method.serves) <= {"inductive", "transductive"}
+    assert set(method.serves) <= {"inductive", "transductive", "unsupervised"}
     assert method.serves
     assert method.family == "baseline" or method.reference
     first = method.__doc__.strip().splitlines()[0]
@@ -85,7 +120,7 @@ def test_it_refuses_a_setting_out_of_range(name):
         METHODS[name].configure({"learning_rate": -1.0})
 
 
-@EVERY
+@tried(METHODS)
 def test_a_seed_reproduces_bit_for_bit(name):
     once, again = result(name), execute(trial(name))
     assert {k: v for k, v in once.metrics.items() if k != "seconds"} == {
@@ -96,16 +131,16 @@ def test_a_seed_reproduces_bit_for_bit(name):
         np.testing.assert_array_equal(value, again.examples[key])
 
 
-@EVERY
+@tried(METHODS)
 def test_its_test_examples_are_everyones(name):
-    examples = result(name).examples
+    examples, test = result(name).examples, trial(name).experiment.domains().test
     if "truth" in examples:
-        np.testing.assert_array_equal(examples["truth"], result("from_scratch").examples["truth"])
+        np.testing.assert_allclose(examples["truth"], test.answers, rtol=1e-12)
     of_source = {"source_weights"}
-    assert {len(values) for key, values in examples.items() if key not in of_source} == {trial_size(name)}
+    assert {len(values) for key, values in examples.items() if key not in of_source} == {len(test)}
 
 
-@EVERY
+@tried(METHODS)
 def test_the_part_it_chooses_shows_in_the_curves(name):
     method = METHODS[name]
     curves = result(name).curves
@@ -117,30 +152,34 @@ def test_the_part_it_chooses_shows_in_the_curves(name):
         assert (row["regulariser"] > 0) == method().overrides("regulariser")
 
 
-@pytest.mark.parametrize("name", [n for n, m in METHODS.items() if "transductive" in m.serves])
-def test_it_asks_for_the_labels_it_needs_only(name):
-    """Without labels of the pool, a transductive method computes just the same."""
-    from tlcore.examples import Examples
-    from tlcore.scenarios import SCENARIOS
-
-    run = trial(name, setting="transductive")
-    honest = result(name, "transductive")
-    scenario = type(SCENARIOS["digits"])
-    whole = scenario.domains
-    try:
-
-        def without_labels(self, source, target):
-            domains = whole(self, source, target)
-            unknown = Examples(domains.pool.inputs, np.zeros_like(domains.pool.answers))
-            return replace(domains, pool=unknown)
-
-        scenario.domains = without_labels
-        np.testing.assert_array_equal(execute(run).examples["predicted"], honest.examples["predicted"])
-    finally:
-        scenario.domains = whole
+WITHOUT_LABELS = [(n, s) for n, m in METHODS.items() for s in ("transductive", "unsupervised") if s in m.serves]
 
 
-@pytest.mark.parametrize("name", [n for n, m in METHODS.items() if m().overrides("weights")])
+@pytest.mark.parametrize(
+    ("name", "setting"),
+    [pytest.param(n, s, marks=() if n in FIRST.values() else pytest.mark.slow) for n, s in WITHOUT_LABELS],
+)
+def test_it_asks_for_the_labels_it_needs_only(name, setting, monkeypatch):
+    """Without labels of the pool, a transductive method computes just the same; another without the source's, too."""
+    run = trial(name, setting=setting)
+    honest = result(name, setting)
+    run.experiment.groups = run.experiment.domains().answers  # else the labels of the pool say how many
+    kind = type(run.experiment.where)
+    whole = getattr(kind, setting)
+
+    def without_labels(self, source, target):
+        domains = whole(self, source, target)
+        parts = ("pool", "source") if setting == "unsupervised" else ("pool",)
+        unknown = {part: getattr(domains, part) for part in parts}
+        hidden = {part: Examples(known.inputs, np.zeros_like(known.answers)) for part, known in unknown.items()}
+        return replace(domains, **hidden)
+
+    monkeypatch.setattr(kind, setting, without_labels)
+    said = "predicted" if "predicted" in honest.examples else "predicted_number"
+    np.testing.assert_array_equal(execute(run).examples[said], honest.examples[said])
+
+
+@tried(n for n, m in METHODS.items() if m().overrides("weights"))
 def test_its_weights_enter_the_sum_with_a_mean_of_one(name, monkeypatch):
     from tlcore import objective
 

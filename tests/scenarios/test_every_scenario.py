@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from tlcore.examples import PRETRAINING
 from tlcore.scenarios import SCENARIOS
 
 PAIRS = [
@@ -15,11 +16,28 @@ PAIRS = [
 
 
 def each(pairs: list[tuple[str, str, str]]) -> pytest.MarkDecorator:
-    """Mark a test as being for each of these pairs; all tests of a pair follow each other, while its data are there."""
-    return pytest.mark.parametrize(("name", "source", "target"), pairs, scope="module")
+    """Mark a test as being for each of these pairs; all tests of a pair follow each other, while its data are there.
+
+    Slow are those of a scenario that can start from a pretraining: its network and its data are large.
+    """
+    large = {name for name, source, _ in PAIRS if source == PRETRAINING}
+    marked = [pytest.param(*pair, marks=pytest.mark.slow if pair[0] in large else ()) for pair in pairs]
+    return pytest.mark.parametrize(("name", "source", "target"), marked, scope="module")
+
+
+def every_domain_once() -> list[tuple[str, str, str]]:
+    """Pairs in which each domain of a scenario stands at least once on each side that it can stand on."""
+    chosen, met = [], set()
+    for name, source, target in PAIRS:
+        sides = {(name, "source", source), (name, "target", target)}
+        if not sides <= met:
+            chosen.append((name, source, target))
+            met |= sides
+    return chosen
 
 
 EVERY_PAIR = each(PAIRS)
+EVERY_DOMAIN = each(every_domain_once())  # networks of texts and pictures read all of both domains first
 CLASSIFICATION = each([pair for pair in PAIRS if SCENARIOS[pair[0]].task.name == "classification"])
 
 
@@ -40,7 +58,7 @@ def test_the_split_is_always_the_same(name, source, target):
             assert set(np.unique(examples.answers)) <= set(answers)
 
 
-@EVERY_PAIR
+@EVERY_DOMAIN
 def test_the_network_answers_for_every_answer_there_is(name, source, target):
     scenario = SCENARIOS[name]
     domains = scenario.domains(source, target)

@@ -163,6 +163,7 @@ TRIED = ["source_only", "frozen", "fine_tune", "gradual_unfreeze", "lora", "adap
            "small_network", "best_from_scratch"]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_whole_catalogue_learns_which_word_decides(own_texts):
     experiment = Experiment.build({**own_texts, "methods": TRIED, "budgets": [10], "seeds": 1}).checked()
     assert experiment.where.classes == KINDS
@@ -199,6 +200,7 @@ def test_of_lora_adapters_and_bias_only_the_rest_stays_as_it_was(own_texts):
         assert all(moved in key or key.startswith("head") for key in changed)
 
 
+@pytest.mark.slow
 def test_what_is_frozen_is_computed_once_for_each_text(own_texts, monkeypatch):
     from tlcore.backbones.text import Encoder
 
@@ -250,6 +252,7 @@ def test_labels_that_are_called_otherwise_are_mapped(own_texts, tmp_path):
         Experiment.build({**own_texts, "labels": ["good", "best"], "methods": "frozen"}).checked()
 
 
+@pytest.mark.slow
 def test_minilm_knows_a_feeling_when_it_reads_one():
     """The embedded encoder from its distribution: at 50 labels a class its probe is far above TF-IDF."""
     fields = {"scenario": "sentiment", "source": "pretraining", "target": "product", "budgets": [50], "seeds": 1}

@@ -109,6 +109,7 @@ def test_labels_are_those_of_what_is_inspected_and_older_runs_keep_theirs():
         assert again.where.classes == again.checked().where.classes == ("nominal", "local", "global")
 
 
+@pytest.mark.slow
 def test_a_network_learns_from_pictures_of_ones_own(own):
     result = execute(trial(own, "fine_tune", learning_rate=0.2))  # whose body is not really pretrained here
     assert result.metrics["accuracy"] > 0.8
@@ -189,6 +190,7 @@ def test_the_seeds_first_recipe_trains_a_hidden_layer_and_the_head(own):
     assert preset.epochs is None  # ten epochs are the recipe's; its rival trains as long as it wants
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["lora", "adapters", "bias_only", "ulmfit", "l2_sp", "bss", "delta", "co_tuning"])
 def test_methods_on_parameters_train_networks_with_channels_apart(own, method):
     result = execute(trial({**own, "epochs": 2}, method))
@@ -196,6 +198,7 @@ def test_methods_on_parameters_train_networks_with_channels_apart(own, method):
     assert result.metrics["trained_parameters"] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["coral", "mmd", "dann", "kmm", "nearest_neighbour_selection", "pooled"])
 def test_methods_between_domains_see_pictures_as_they_see_anything(own, method):
     result = execute(trial({**own, "epochs": 3, **({"whole": True} if method == "pooled" else {})}, method))
@@ -228,6 +231,7 @@ def is_in_the_patch(explanation: Explanation, kind: str) -> bool:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("method", "by"), [("small_network", "grad-cam"), ("logistic_regression", "covering")])
 def test_an_answer_rests_on_the_part_that_decides(own, method, by):
     one = trial(own, method)
@@ -275,6 +279,7 @@ def test_a_network_without_maps_near_its_end_is_asked_by_covering():
     assert by_maps(heavy, 0, 1) is None
 
 
+@pytest.mark.slow
 def test_a_map_of_features_shows_what_moved(own):
     stayed, moved = locate(trial(own, "frozen")), locate(trial(own, "fine_tune", learning_rate=0.2))
     assert stayed.before == stayed.after == moved.before  # frozen: the features are the source model's
@@ -288,6 +293,7 @@ def test_a_map_of_features_shows_what_moved(own):
         locate(trial(own, "logistic_regression"))
 
 
+@pytest.mark.slow
 def test_a_network_that_cannot_be_had_is_stood_in_for_and_that_is_said(own, monkeypatch):
     from tlcore.backbones import image
 

@@ -7,6 +7,7 @@ from tlcore.errors import SpecificationError, first_line, one_of
 from tlcore.scenarios.base import Scenario
 from tlcore.scenarios.detection import FoundDigits, Objects, OwnBoxes, TreeCrowns
 from tlcore.scenarios.features import OwnFeatures
+from tlcore.scenarios.fields import Fields
 from tlcore.scenarios.patients import Diabetes
 from tlcore.scenarios.recommendation import Films, Ratings
 from tlcore.scenarios.segmentation import Nuclei, OwnMasks
@@ -40,6 +41,7 @@ for _scenario in (
     Topics,
     Films,
     Diabetes,
+    Fields,
     Nuclei,
     OwnImages,
     OwnBoxes,
