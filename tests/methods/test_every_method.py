@@ -158,7 +158,9 @@ def test_it_asks_for_the_labels_it_needs_only(name, monkeypatch):
         return replace(domains, pool=Examples(domains.pool.inputs, np.zeros_like(domains.pool.answers)))
 
     monkeypatch.setattr(kind, "transductive", without_labels)
-    np.testing.assert_array_equal(execute(run).examples["predicted"], honest.examples["predicted"])
+    blind = execute(run).examples
+    for key, value in honest.examples.items():
+        np.testing.assert_array_equal(value, blind[key])
 
 
 @tried(n for n, m in METHODS.items() if m().overrides("weights"))
