@@ -63,7 +63,7 @@ def facts() -> str:
             continue  # somebody's own
         known = method.facts()
         marks = (
-            "transductive" in known["settings"],
+            known["settings"] != ["inductive"],
             method.configure({}).transfers and not known["needs_source_data"],
             known["needs_unlabelled"],
         )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tlcore.datasets.own import OwnFile
     from tlcore.examples import Domains
     from tlcore.scenarios.base import Scenario
+    from tlcore.tasks.base import Task
 
 PRESETS = Path(__file__).parent / "presets"
 FIRST_PRESET = "digits-quick"
@@ -83,7 +84,10 @@ class Experiment(BaseModel):
         "", description="Source domain by name, empty: the scenario's first; or a file: source.path and its columns."
     )
     target: str | dict[str, Any] = Field("", description="Target domain, as the source.")
-    setting: Setting = Field("inductive", description="inductive: a few target labels; transductive: none.")
+    setting: Setting = Field(
+        "inductive",
+        description="inductive: a few target labels; transductive: none; unsupervised: none in the source either.",
+    )
     methods: Annotated[list[MethodChoice], BeforeValidator(_split)] = Field(
         min_length=1,
         description="Methods to compare, left out: those of the scenario's first ones that can be used between these "
@@ -107,6 +111,12 @@ class Experiment(BaseModel):
     )
     beta: float | None = Field(None, ge=0, description="Weight of L_T(θ); empty: each method's own default.")
     epochs: int | None = Field(None, ge=1, le=10_000, description="Cap on epochs; empty: the scenario's own.")
+    groups: int | None = Field(
+        None,
+        ge=2,
+        le=1000,
+        description="How many groups to look for in the unsupervised setting; empty: as many as the target has labels.",
+    )
     device: Literal["cpu", "cuda"] = Field("cpu", description="Where the networks train.")
     metric: str = Field("", description="The metric that the verdicts are about; empty: the scenario's first.")
     margin: float = Field(
@@ -144,9 +154,9 @@ class Experiment(BaseModel):
         scenario = self.where
         self.options = scenario.model_dump(mode="json", include={*self.options})  # as they were read, not as typed
         self._find_domains(scenario)
-        task = scenario.task
-        if self.setting not in task.settings:
-            raise one_of("setting", self.setting, task.settings)
+        if self.setting not in scenario.task.settings:
+            raise one_of("setting", self.setting, scenario.task.settings)
+        task = self.task
         self.metric = self.metric or task.headline[0]
         if self.metric not in task.verdict_metrics:
             raise one_of("metric", self.metric, task.verdict_metrics)
@@ -166,10 +176,11 @@ class Experiment(BaseModel):
                 raise SpecificationError(f"methods: {label!r} is named twice; name it once or vary its settings.")
         if self.baseline not in labels:
             self.methods = [MethodChoice(name=self.baseline), *self.methods]
-        if self.setting == "transductive":
+        labelled = self.setting == "inductive"
+        if not labelled:
             self.budgets = [0]
         for budget in self.budgets:
-            if not (self.setting == "transductive" or 1 <= budget <= task.largest_budget):
+            if labelled and not (1 <= budget <= task.largest_budget):
                 raise SpecificationError(
                     f"budgets: {budget} is out of range. Allowed: 1 to {task.largest_budget} {UNITS[task.budget_of]}."
                 )
@@ -229,6 +240,11 @@ class Experiment(BaseModel):
 
         return SCENARIOS[self.scenario].configure(self.options)
 
+    @property
+    def task(self) -> Task:
+        """What an answer is, in this setting."""
+        return self.where.task.in_setting(self.setting, self.groups)
+
     def files(self) -> dict[str, OwnFile]:
         """Return the files of a person's own by domain, none for a pretraining."""
         found = {which: self._own_file(which) for which in ("source", "target")} if self.where.own else {}
@@ -237,7 +253,12 @@ class Experiment(BaseModel):
     def domains(self) -> Domains:
         """Load the domains; what a file of one's own lacks is said with the name of the field."""
         scenario = self.where
-        load = scenario.transductive if self.setting == "transductive" else scenario.domains
+        loaders = {
+            "inductive": scenario.domains,
+            "transductive": scenario.transductive,
+            "unsupervised": scenario.unsupervised,
+        }
+        load = loaders[self.setting]
         if not scenario.own:
             return load(self.source, self.target)
         files = {which: self._own_file(which) for which in ("source", "target")}
@@ -281,9 +302,10 @@ class Experiment(BaseModel):
         domains = experiment.domains()
         options = scenario.settled(domains).model_dump(mode="json", exclude_defaults=True)
         experiment = experiment.model_copy(update={"options": options})
-        affordable = scenario.task.affordable(domains)
+        task = experiment.task
+        affordable = task.affordable(task.measured(domains, domains.pool[:0]))
         if max(experiment.budgets) > affordable:
-            unit = UNITS[scenario.task.budget_of]
+            unit = UNITS[task.budget_of]
             raise SpecificationError(
                 f"budgets: {max(experiment.budgets)} {unit} are more than these data have to give. Allowed: up to "
                 f"{affordable}."
@@ -326,7 +348,7 @@ class Experiment(BaseModel):
     @property
     def baseline(self) -> str:
         """What the verdicts compare with: from scratch, or with no target label the untouched source model."""
-        return self.where.task.baseline if self.setting == "inductive" else "source_only"
+        return self.task.baseline
 
     def trials(self, seeds: int | None = None) -> list[Trial]:
         """Return one trial for each method, budget and seed, in the order in which they should run.
@@ -371,7 +393,7 @@ class Experiment(BaseModel):
         from tlcore.evaluation.power import smallest_gap
         from tlcore.methods import METHODS
 
-        examples = self.where.task.examples_that_count(self.domains(), self.metric)
+        examples = self.task.examples_that_count(self.domains(), self.metric)
         judged = sum(
             choice.label != self.baseline and METHODS[choice.name].configure(choice.settings).transfers
             for choice in self.methods
@@ -445,29 +467,27 @@ class Trial:
         return f"{self.method.label}/{self.budget}/{self.seed}"
 
 
-def first_methods(scenario: Scenario, setting: str) -> list[str]:
-    """Return what is compared unless a person says otherwise: the scenario's first methods that serve the setting."""
+def first_methods(scenario: Scenario, setting: Setting) -> list[str]:
+    """Return what is compared unless a person says otherwise: the first methods that serve the setting."""
     able = applicable(scenario, setting)
-    return [name for name in scenario.first_methods if name in able] or [
-        name for name in ("source_only", "coral") if name in able
-    ]
+    usual = scenario.task.in_setting(setting).first_methods
+    return [name for name in scenario.first_methods if name in able] or [name for name in usual if name in able]
 
 
-def applicable(scenario: Scenario, setting: str) -> list[str]:
+def applicable(scenario: Scenario, setting: Setting) -> list[str]:
     """Return the methods that can be run in a scenario and a setting.
 
-    They serve the setting and need nothing that the task does not give; where the domains have no answer in common,
-    they learn from the target too.
+    They serve the setting and need nothing but what the task or the scenario gives; where the domains have no answer in
+    common, they learn from the target too.
     """
     from tlcore.methods import METHODS
 
-    task = scenario.task
+    task = scenario.task.in_setting(setting)
+    gives = task.gives | ({"pretraining"} if scenario.pretrained else set())
     return [
         name
         for name, method in METHODS.items()
-        if setting in method.serves
-        and method.needs <= task.gives
-        and (task.shares_answers or "target" in method.trains_on)
+        if setting in method.serves and method.needs <= gives and (task.shares_answers or "target" in method.trains_on)
     ]
 
 

@@ -205,7 +205,7 @@ def outputs_of(network: Network, inputs: Tensor) -> tuple[Tensor, Tensor]:
     """Return features (n, F) and outputs (n, ...) of all inputs, on the CPU and without gradients."""
     network.train_groups(0)
     with torch.no_grad():
-        parts = [network(rows) for rows in inputs.split(at_once(network.body))]
+        parts = [network(rows) for rows in inputs.split(at_once([*network.body, network.head]))]
     features, outputs = zip(*parts, strict=True)
     return torch.cat(features).cpu(), torch.cat(outputs).cpu()
 

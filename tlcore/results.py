@@ -181,7 +181,7 @@ class Results:
         What helps on average may harm some. The rows are a family of their own: of twenty in which nothing happens, one
         that looks as if is not taken for a finding. A group of one is not judged. By `Task.group_metric`.
         """
-        metric = self.experiment.where.task.group_metric(self.experiment.metric)
+        metric = self.experiment.task.group_metric(self.experiment.metric)
         found = [
             comparison
             for budget, groups in self._groups.items()
@@ -223,10 +223,10 @@ class Results:
     @cached_property
     def _groups(self) -> dict[int, dict[str, np.ndarray]]:
         """The groups of the test examples at each budget; they are the same for each method and seed."""
-        scenario, groups = self.experiment.where, {}
+        task, names, groups = self.experiment.task, self.experiment.where.classes, {}
         for record in self.records:
             if record.result and record.trial.budget not in groups:
-                groups[record.trial.budget] = scenario.task.groups(record.result.examples, scenario.classes)
+                groups[record.trial.budget] = task.groups(record.result.examples, names)
         return groups
 
     def _verdicts_on(
@@ -234,13 +234,13 @@ class Results:
     ) -> list[Verdict]:
         from tlcore.evaluation.verdict import ALPHA, judge_together
 
-        experiment, scenario = self.experiment, self.experiment.where
+        experiment, task = self.experiment, self.experiment.task
         return judge_together(
             comparisons,
             experiment.baseline,
-            scenario.task.metrics[metric],
+            task.metrics[metric],
             experiment.margin,
-            budget_of=scenario.task.budget_of,
+            budget_of=task.budget_of,
             level=level or ALPHA,
             settled=settled,
         )
@@ -254,7 +254,7 @@ class Results:
         from tlcore.methods import METHODS
 
         experiment = self.experiment
-        higher_is_better = experiment.where.task.metrics[metric].higher_is_better
+        higher_is_better = experiment.task.metrics[metric].higher_is_better
         scores = self._scores(metric)
         some = slice(None) if members is None else members
         judged = [
@@ -293,16 +293,14 @@ class Results:
         from tlcore.evaluation.crossing import Crossing, crossing, tables
 
         experiment = self.experiment
-        scenario, metric = experiment.where, experiment.where.task.metrics[experiment.metric]
+        task, metric = experiment.task, experiment.task.metrics[experiment.metric]
         by_seed = self._scores(experiment.metric).items()
         scores = {(*key, seed): of_examples for key, seeds in by_seed for seed, of_examples in seeds.items()}
         rows = []
         for label in dict.fromkeys(self.verdicts["method"]):
             names = label, experiment.baseline
             of_method, of_baseline = tables(scores, names)
-            found = crossing(
-                *names, metric, of_method, of_baseline, experiment.margin, budget_of=scenario.task.budget_of
-            )
+            found = crossing(*names, metric, of_method, of_baseline, experiment.margin, budget_of=task.budget_of)
             rows += [asdict(found)] if found else []
         return pd.DataFrame(rows, columns=[f.name for f in fields(Crossing)])
 
@@ -316,7 +314,7 @@ class Results:
         """
         import pandas as pd
 
-        task, names = self.experiment.where.task, self.experiment.where.classes
+        task, names = self.experiment.task, self.experiment.where.classes
         columns = ["method", "budget", "seed", "row", "truth", "predicted"]
         parts = [
             {
@@ -387,7 +385,7 @@ class Results:
                 if "confusion" in examples:
                     matrix += examples["confusion"].sum(0)
                     continue
-                known = examples["truth"] >= 0
+                known = (examples["truth"] >= 0) & (examples["predicted"] >= 0)
                 truth, predicted = (examples[name][known].astype(int) for name in ("truth", "predicted"))
                 np.add.at(matrix, (truth, predicted), 1)
         return matrix

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 
@@ -136,6 +136,14 @@ def numbered(*parts: np.ndarray | None) -> tuple[list[np.ndarray | None], tuple[
     """
     names = np.unique(np.concatenate([part for part in parts if part is not None] or [np.empty(0, str)]))
     return [None if part is None else np.searchsorted(names, part) for part in parts], tuple(map(str, names))
+
+
+def first_of_each(contents: Sequence[Hashable]) -> list[int]:
+    """Return the rows of examples that are unlike all before them; what is alike has the same content."""
+    first: dict[Hashable, int] = {}
+    for row, content in enumerate(contents):
+        first.setdefault(content, row)
+    return [*first.values()]
 
 
 def groups_of(*parts: Examples) -> np.ndarray | None:

@@ -23,7 +23,7 @@ MOST_PICTURES = 60
 def single_answers(run_id: str, results: Results, budget: int) -> None:
     """List the examples whose answer transfer turned round, and the worst mistakes; say of one what it rests on."""
     experiment = results.experiment
-    if not (experiment.where.explains and experiment.where.task.drawn == "classes"):
+    if not (experiment.where.explains and experiment.task.drawn == "classes"):
         return
     methods = list(dict.fromkeys(results.verdicts["method"]))
     seed = experiment.seeds[0]

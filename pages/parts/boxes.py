@@ -20,7 +20,7 @@ def single_pictures(run_id: str, results: Results, budget: int) -> None:
     """List the test pictures, the most mistakes first, and draw over one what is there and what two models found."""
     experiment = results.experiment
     methods = list(dict.fromkeys(results.verdicts["method"]))
-    if experiment.where.task.drawn != "boxes" or not methods:
+    if experiment.task.drawn != "boxes" or not methods:
         return
     st.subheader(_("Misses and false alarms"), anchor=False)
     try:
@@ -91,10 +91,10 @@ def _side_by_side(results: Results, method: str, budget: int, seed: int, row: di
                 missed=row[f"missed{which}"], false=row[f"false{which}"]
             )
             st.markdown(f"**{record.trial.method.label}** · {said}")
-            st.image(boxes.over(results, domains, record, row["row"]), width="stretch")
+            st.image(boxes.over(results, domains, record, row["row"]), width="content")
     st.caption(
         _(
-            "Green: found. Yellow, broken: missed. Red: a false alarm. Grey: does not count, as it is a crowd or mostly "
+            "Green: found. Yellow, broken: missed. Red: a false alarm. Grey: does not count: a crowd, or mostly "
             "out of sight. Each model is asked at the confidence at which its misses and false alarms balance best."
         )
     )

@@ -13,12 +13,12 @@ LONGEST = 15
 
 def lengths(results: Results, budget: int) -> None:
     """Draw how much is found by the length of the list shown."""
-    scenario = results.experiment.where
+    task = results.experiment.task
     done = results.trials[results.trials["status"] == "done"]
-    if not (scenario.task.curve and len(done)):
+    if not (task.curve and len(done)):
         return
     st.subheader(_("By the length of the list"), anchor=False)
-    table = results.along(scenario.task.curve)
+    table = results.along(task.curve)
     st.plotly_chart(
         figures.by_length(
             table[table["budget"] == budget],

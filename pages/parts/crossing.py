@@ -15,7 +15,7 @@ def caught_up(results: Results) -> None:
     if not found:
         return
     experiment = results.experiment
-    metric = experiment.where.task.metrics[experiment.metric]
+    metric = experiment.task.metrics[experiment.metric]
     st.subheader(_("Where {baseline} catches up").format(baseline=experiment.baseline), anchor=False)
     said = ("method", "baseline", "case", "at", "low", "high", "budget_of")
     shared = {"metric": metric, "margin": experiment.margin, "translate": _, "decimal_point": _(".")}
@@ -28,7 +28,7 @@ def caught_up(results: Results) -> None:
             by_name[method],
             figures.look([choice.label for choice in experiment.methods], experiment.baseline),
             _(metric.label),
-            words.budget(experiment.where.task).lower(),
+            words.budget(experiment.task).lower(),
         ),
         key="chart.crossing",
     )

@@ -3,6 +3,7 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pandas as pd
 import streamlit as st
 
 from pages.parts import words
@@ -49,7 +50,7 @@ def verdict_table(results: Results) -> None:
         st.caption(_("No method has a finished trial beside its baseline yet."))
         return
     st.subheader(_("Verdicts against {baseline}").format(baseline=results.experiment.baseline), anchor=False)
-    metric = results.experiment.where.task.metrics[results.experiment.metric]
+    metric = results.experiment.task.metrics[results.experiment.metric]
     scale = 100 if metric.in_points else 1
     table = verdicts.sort_values(["budget", "gap"])
     table = table.assign(
@@ -76,7 +77,7 @@ def verdict_table(results: Results) -> None:
         column_config={
             "verdict": st.column_config.TextColumn(_("Verdict"), width="medium"),
             "method": st.column_config.TextColumn(_("Method")),
-            "budget": st.column_config.NumberColumn(words.budget(results.experiment.where.task)),
+            "budget": st.column_config.NumberColumn(words.budget(results.experiment.task)),
             "gap": st.column_config.NumberColumn(
                 _("Gap, points of {metric}").format(metric=_(metric.label)), format="%+.1f"
             ),
@@ -106,19 +107,18 @@ def verdict_table(results: Results) -> None:
 def charts(results: Results) -> None:
     """Draw metrics by budget beside the baseline, and the gaps over the region that does not matter."""
     experiment = results.experiment
-    scenario = experiment.where
     looks = figures.look([choice.label for choice in experiment.methods], experiment.baseline)
-    budget_label = words.budget(experiment.where.task)
+    budget_label = words.budget(experiment.task)
     left, right = st.columns(2)
-    for column, default in zip((left, right), scenario.task.headline, strict=True):
+    for column, default in zip((left, right), experiment.task.headline, strict=True):
         with column:
-            names = list(scenario.task.metrics)
+            names = list(experiment.task.metrics)
             metric = st.selectbox(
                 _("Metric"),
                 names,
                 index=names.index(default),
-                format_func=lambda name: words.capitalised(_(scenario.task.metrics[name].label)),
-                help=_(scenario.task.metrics[default].description),
+                format_func=lambda name: words.capitalised(_(experiment.task.metrics[name].label)),
+                help=_(experiment.task.metrics[default].description),
                 key=f"metric.{default}",
                 label_visibility="collapsed",
             )
@@ -126,7 +126,7 @@ def charts(results: Results) -> None:
                 figures.by_budget(
                     results.summary(metric),
                     looks,
-                    _(scenario.task.metrics[metric].label),
+                    _(experiment.task.metrics[metric].label),
                     budget_label.lower(),
                 ),
                 key=f"chart.{default}",
@@ -138,7 +138,7 @@ def choose_budget(results: Results) -> int:
     budgets = sorted(results.experiment.budgets)
     if len(budgets) == 1:
         return budgets[0]
-    label = words.budget(results.experiment.where.task)
+    label = words.budget(results.experiment.task)
     return st.segmented_control(label, budgets, default=budgets[-1], required=True, key="budget")
 
 
@@ -156,7 +156,7 @@ def gaps(results: Results, budget: int) -> None:
                 verdicts,
                 experiment.margin,
                 _("gap in {metric}; inside the band it does not matter").format(
-                    metric=_(experiment.where.task.metrics[experiment.metric].label)
+                    metric=_(experiment.task.metrics[experiment.metric].label)
                 ),
                 {name: words.verdict(name) for name in VERDICTS},
             ),
@@ -180,8 +180,15 @@ def unscored(results: Results) -> bool:
         _("The target's rows have no labels, so nothing can be scored: this is what each method answers."),
         icon=":material/help:",
     )
+    task = results.experiment.task
+    if task.known_without:
+        tables = [results.summary(name).set_index("method")["mean"] for name in task.known_without]
+        labels = [words.capitalised(_(task.metrics[name].label)) for name in task.known_without]
+        known = pd.DataFrame(dict(zip(labels, tables, strict=True)))
+        st.dataframe(known.style.format("{:.3f}"), key="known_without")
+        st.caption(" ".join(_(task.metrics[name].description) for name in task.known_without))
     by_method = predictions.groupby("method", sort=False)["predicted"]
-    if results.experiment.where.task.drawn == "numbers":
+    if task.drawn == "numbers":
         st.dataframe(by_method.describe()[["min", "25%", "50%", "75%", "max"]], key="answers")
     else:
         share = by_method.value_counts(normalize=True).unstack(fill_value=0)
@@ -249,14 +256,14 @@ def methods_apart(results: Results, budget: int) -> None:
     pair = (
         [experiment.baseline, method] if experiment.baseline in methods and method != experiment.baseline else [method]
     )
-    if scenario.task.drawn == "numbers":
+    if experiment.task.drawn == "numbers":
         answers = results.predictions[results.predictions["budget"] == budget]
         for column, name in zip(st.columns(len(pair)), pair, strict=True):
             with column:
                 st.markdown(f"**{name}**")
                 figure = figures.numbers(answers[answers["method"] == name], _("true number"), _("predicted number"))
                 st.plotly_chart(figure, key=f"chart.numbers.{name}")
-    if not scenario.classes:
+    if not scenario.classes or scenario.task.drawn not in ("classes", "masks"):
         return
     for column, name in zip(st.columns(len(pair)), pair, strict=True):
         with column:

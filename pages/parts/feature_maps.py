@@ -27,7 +27,7 @@ def before_and_after(run_id: str, results: Results, budget: int) -> None:
         and (record.trial.budget, record.trial.seed) == (budget, seed)
         and METHODS[record.trial.method.name]().needs_source_model
     }
-    if not experiment.where.task.maps or not records:
+    if not experiment.task.maps or not records:
         return
     with st.expander(_("Where source and target lie, before and after"), icon=":material/scatter_plot:"):
         method = st.selectbox(_("Method"), list(records), key="map.method")

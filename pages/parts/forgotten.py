@@ -16,7 +16,7 @@ def forgotten(results: Results, method: str, budget: int) -> None:
     before, after = here.astype(float).mean()
     if isnan(after):  # it has no answers for the source
         return
-    metric = results.experiment.where.task.metrics[results.experiment.where.task.headline[0]]
+    metric = results.experiment.task.metrics[results.experiment.task.headline[0]]
     st.metric(
         _("{metric} on the source, before → after").format(metric=words.capitalised(_(metric.label))),
         f"{before:.2f} → {after:.2f}",

@@ -21,7 +21,7 @@ def single_pictures(run_id: str, results: Results, budget: int) -> None:
     """List the test pictures, the worst first, and draw over one what is true and what two models said."""
     experiment = results.experiment
     methods = list(dict.fromkeys(results.verdicts["method"]))
-    if experiment.where.task.drawn != "masks" or not methods:
+    if experiment.task.drawn != "masks" or not methods:
         return
     st.subheader(_("Masks without transfer and with it"), anchor=False)
     try:

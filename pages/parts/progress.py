@@ -31,17 +31,17 @@ def results_so_far(run: RunInfo) -> None:
             st.caption(_("The first result appears here in a few seconds."))
         return
     results = lab.results(run.id)
-    scenario = run.experiment.where
-    first, second = scenario.task.headline
+    task = run.experiment.task
+    first, second = task.headline
     table = results.summary(first).merge(
         results.summary(second), on=["method", "family", "budget", "seeds"], suffixes=("", "_second")
     )
-    labels = [words.capitalised(_(scenario.task.metrics[metric].label)) for metric in scenario.task.headline]
+    labels = [words.capitalised(_(task.metrics[metric].label)) for metric in task.headline]
     st.dataframe(
         table[["method", "budget", "seeds", "mean", "mean_second"]],
         column_config={
             "method": st.column_config.TextColumn(_("Method")),
-            "budget": st.column_config.NumberColumn(words.budget(run.experiment.where.task)),
+            "budget": st.column_config.NumberColumn(words.budget(task)),
             "seeds": st.column_config.NumberColumn(_("Trials done")),
             "mean": st.column_config.ProgressColumn(labels[0], format="%.3f", min_value=0, max_value=1),
             "mean_second": st.column_config.ProgressColumn(labels[1], format="%.3f", min_value=0, max_value=1),

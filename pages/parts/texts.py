@@ -12,7 +12,7 @@ from tlcore.results import Results
 def shifted(run_id: str, results: Results) -> None:
     """Show the words that set the domains apart."""
     experiment = results.experiment
-    if not (experiment.where.explains and experiment.where.task.drawn == "classes"):
+    if not (experiment.where.explains and experiment.task.drawn == "classes"):
         return
     try:
         table = _shifted(run_id, results)

@@ -14,7 +14,7 @@ def harmed(results: Results) -> None:
         st.warning(
             _("Negative transfer for some ({budget}): {method} does harm to {groups}.").format(
                 method=method,
-                budget=f"{words.budget(results.experiment.where.task).lower()}: {budget}",
+                budget=f"{words.budget(results.experiment.task).lower()}: {budget}",
                 groups=", ".join(map(words.group, rows["group"])),
             ),
             icon=":material/group_off:",
@@ -24,7 +24,7 @@ def harmed(results: Results) -> None:
 def groups(results: Results, budget: int) -> None:
     """Show what each method reaches in each group, with a verdict on each."""
     experiment = results.experiment
-    metric = experiment.where.task.metrics[experiment.where.task.group_metric(experiment.metric)]
+    metric = experiment.task.metrics[experiment.task.group_metric(experiment.metric)]
     table = results.by_group(metric.name)
     table = table[table["budget"] == budget]
     if not len(table):

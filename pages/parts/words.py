@@ -25,7 +25,7 @@ def verdict(name: str) -> str:
 
 def sentences(verdicts: pd.DataFrame, experiment: Experiment) -> list[str]:
     """Say each verdict in one sentence, in the visitor's language."""
-    task = experiment.where.task
+    task = experiment.task
     said = ["method", "budget", "baseline", "gap", "ci_low", "ci_high", "verdict", "seeds", "equal", "comparisons"]
     rows: list[dict[str, Any]] = verdicts[said].to_dict("records")
     shared = {
@@ -77,6 +77,7 @@ def setting(name: str) -> str:
     return {
         "inductive": _("A few target labels (inductive)"),
         "transductive": _("No target labels (transductive)"),
+        "unsupervised": _("No labels in either domain (unsupervised)"),
     }[name]
 
 

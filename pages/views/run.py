@@ -14,7 +14,7 @@ from tlcore import lab
 from tlcore.errors import SpecificationError, one_of
 from tlcore.evaluation.looks import LOOKS
 from tlcore.examples import PRETRAINING
-from tlcore.experiment import Experiment, applicable, presets
+from tlcore.experiment import Experiment, applicable, first_methods, presets
 from tlcore.methods import METHODS
 from tlcore.report import pictures
 from tlcore.scenarios import SCENARIOS
@@ -272,8 +272,10 @@ def form(preset: Experiment, wanted: str) -> dict[str, Any] | None:
         asked_of_data = ("scenario", "options", "source", "target", "setting", "budgets")
         refused = look_at({key: fields[key] for key in asked_of_data if key in fields})
     st.subheader(_("Methods"), anchor=False)
-    first: dict[str, dict[str, Any]] = {name: {} for name in (scenario.task.baseline, *scenario.first_methods)}
-    if here:
+    task = scenario.task.in_setting(fields["setting"])
+    usual = (task.baseline, *first_methods(scenario, fields["setting"]))
+    first: dict[str, dict[str, Any]] = {name: {} for name in usual}
+    if here and fields["setting"] == preset.setting:
         first = {choice.name: choice.settings for choice in preset.methods}
     fields["methods"] = choose_methods(scenario, fields["setting"], first, refused)
     with st.expander(_("More choices"), icon=":material/settings:"), st.container(horizontal=True):
@@ -306,6 +308,15 @@ def form(preset: Experiment, wanted: str) -> dict[str, Any] | None:
             placeholder=_("each method's own"),
             help=_("Weight of L_T(θ), what pulls the domains together."),
             key="beta",
+        )
+        fields["groups"] = st.number_input(
+            _("Groups"),
+            2,
+            1000,
+            preset.groups,
+            placeholder=_("as many as labels"),
+            help=_("How many to look for where no domain has labels."),
+            key="groups",
         )
         fields["epochs"] = st.number_input(
             _("Epochs at most"),

@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from tlcore.datasets.boxes import BoxFolder
 from tlcore.datasets.features import FeatureFile
 from tlcore.datasets.images import ImageFolder
 from tlcore.datasets.interactions import InteractionFile
@@ -27,7 +28,7 @@ from tlcore.datasets.own import OwnFile
 from tlcore.datasets.texts import TextFile
 from tlcore.errors import SpecificationError
 
-KINDS: tuple[type[OwnFile], ...] = (FeatureFile, TextFile, InteractionFile, ImageFolder)
+KINDS: tuple[type[OwnFile], ...] = (FeatureFile, TextFile, InteractionFile, ImageFolder, BoxFolder)
 SLOW, LARGE = 5.0, 2**30
 
 

@@ -41,6 +41,12 @@ QUICK = {
     "kmm": {"iterations": 5, "landmarks": 200},
     "jdot": {"batch": 200, "iterations": 2},
     **{name: {"tasks_seen": 20} for name in ("maml", "reptile", "prototypical")},
+    **{name: {"starts": 1, "parts": 1} for name, method in METHODS.items() if "starts" in method.model_fields},
+    "self_taught": {"starts": 1, "parts": 1, "passes": 1, "atoms": 16},
+    "autoencoder": {"starts": 1, "parts": 1, "steps": 20},
+    "contrastive": {"starts": 1, "parts": 1, "steps": 5},
+    "joint_kmeans": {"starts": 1, "parts": 1, "most": 300},
+    "co_clustering": {"starts": 1, "parts": 1, "most": 300, "columns": 16, "rounds": 3},
 }
 """Settings with which the slowest finish sooner."""
 DATA = {
@@ -48,8 +54,9 @@ DATA = {
     "ranking": {"scenario": "films", "source": "musicals", "target": "children"},  # of all pairs the smallest
     "regression": {"scenario": "diabetes"},
     "segmentation": {"scenario": "nuclei", "tile": 128, "size": 32},
+    "pretraining": {"scenario": "sentiment", "target": "drug-reviews", "encoder": "glove-6b-50d"},
 }
-OF_NEED = {"choices": "ranking", "numbers": "regression", "pixels": "segmentation"}
+OF_NEED = {"choices": "ranking", "numbers": "regression", "pixels": "segmentation", "pretraining": "pretraining"}
 EVERY = pytest.mark.parametrize("name", METHODS)
 FIRST = {method.__module__: name for name, method in reversed(METHODS.items()) if not method.chooses}
 """Of each file of methods the first: their trials are carried out where slow tests are left out."""
@@ -79,7 +86,7 @@ def trial(name: str, **fields):
 
 
 def first_setting(name: str) -> str:
-    return "inductive" if "inductive" in METHODS[name].serves else "transductive"
+    return METHODS[name].serves[0]
 
 
 def result(name: str, setting: str = ""):
@@ -97,7 +104,7 @@ def test_it_says_what_it_is(name):
     method = METHODS[name]
     assert method.name == name
     assert method.family in ("baseline", "parameter", "feature", "instance")
-    assert set(method.serves) <= {"inductive", "transductive"}
+    assert set(method.serves) <= {"inductive", "transductive", "unsupervised"}
     assert method.serves
     assert method.family == "baseline" or method.reference
     first = method.__doc__.strip().splitlines()[0]
@@ -145,22 +152,31 @@ def test_the_part_it_chooses_shows_in_the_curves(name):
         assert (row["regulariser"] > 0) == method().overrides("regulariser")
 
 
-@tried(n for n, m in METHODS.items() if "transductive" in m.serves)
-def test_it_asks_for_the_labels_it_needs_only(name, monkeypatch):
-    """Without labels of the pool, a transductive method computes just the same."""
-    run = trial(name, setting="transductive")
-    honest = result(name, "transductive")
+WITHOUT_LABELS = [(n, s) for n, m in METHODS.items() for s in ("transductive", "unsupervised") if s in m.serves]
+
+
+@pytest.mark.parametrize(
+    ("name", "setting"),
+    [pytest.param(n, s, marks=() if n in FIRST.values() else pytest.mark.slow) for n, s in WITHOUT_LABELS],
+)
+def test_it_asks_for_the_labels_it_needs_only(name, setting, monkeypatch):
+    """Without labels of the pool, a transductive method computes just the same; another without the source's, too."""
+    run = trial(name, setting=setting)
+    honest = result(name, setting)
+    run.experiment.groups = run.experiment.domains().answers  # else the labels of the pool say how many
     kind = type(run.experiment.where)
-    whole = kind.transductive
+    whole = getattr(kind, setting)
 
     def without_labels(self, source, target):
         domains = whole(self, source, target)
-        return replace(domains, pool=Examples(domains.pool.inputs, np.zeros_like(domains.pool.answers)))
+        parts = ("pool", "source") if setting == "unsupervised" else ("pool",)
+        unknown = {part: getattr(domains, part) for part in parts}
+        hidden = {part: Examples(known.inputs, np.zeros_like(known.answers)) for part, known in unknown.items()}
+        return replace(domains, **hidden)
 
-    monkeypatch.setattr(kind, "transductive", without_labels)
-    blind = execute(run).examples
-    for key, value in honest.examples.items():
-        np.testing.assert_array_equal(value, blind[key])
+    monkeypatch.setattr(kind, setting, without_labels)
+    said = "predicted" if "predicted" in honest.examples else "predicted_number"
+    np.testing.assert_array_equal(execute(run).examples[said], honest.examples[said])
 
 
 @tried(n for n, m in METHODS.items() if m().overrides("weights"))

@@ -334,3 +334,17 @@ def test_pictures_in_folders_called_by_numbers(tmp_path):
     assert run.where.answers == "numbers"
     trial = next(t for t in run.checked().trials() if t.method.name == "small_network")
     assert np.isfinite(execute(trial).metrics["r2"])
+
+
+@pytest.mark.parametrize(("shuffled", "verdict"), [(False, "helps"), (True, "strongly negative transfer")])
+def test_a_source_of_the_same_kind_helps_and_a_shuffled_one_harms(shuffled, verdict, tmp_path):
+    files = {"source": table(tmp_path / "there.csv", 0, 300), "target": table(tmp_path / "here.csv", 1, 300)}
+    if shuffled:
+        header, *lines = (tmp_path / "there.csv").read_text().splitlines()
+        labels = np.random.default_rng(0).permutation([line.rpartition(";")[2] for line in lines])
+        rows = [line.rpartition(";")[0] for line in lines]
+        (tmp_path / "there.csv").write_text("\n".join([header, *map(";".join, zip(rows, labels, strict=True))]))
+    fields = {"scenario": "features", **files, "methods": "source_only", "budgets": [4], "seeds": 5}
+    run = Experiment.build({**fields, "metric": "explained_error"})
+    results = Results(run, [TrialRecord(trial, "done", result=execute(trial)) for trial in run.trials()])
+    assert results.verdicts.loc[0, "verdict"] == verdict

@@ -20,7 +20,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from torchvision.models.detection.fcos import FCOSClassificationHead, FCOSRegressionHead
 from torchvision.ops import FeaturePyramidNetwork, batched_nms, generalized_box_iou_loss, sigmoid_focal_loss
 
-from tlcore.backbones.image import Normalise
+from tlcore.backbones.image import AT_ONCE, Normalise
 from tlcore.backbones.maps import Shape, group_norm, unpacked
 
 AROUND = 8
@@ -50,6 +50,7 @@ class Detector(nn.Module):
     width, convolutions : int
     """
 
+    at_once = AT_ONCE
     places: Tensor
 
     def __init__(

@@ -68,6 +68,8 @@ class Decoder(nn.Module):
         Channels of each block, deepest first; one fewer than maps.
     """
 
+    at_once = AT_ONCE
+
     def __init__(self, shapes: Sequence[Shape], classes: int, widths: Sequence[int] = WIDTHS) -> None:
         super().__init__()
         from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoder

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from tlcore.datasets.own import OwnFile
@@ -139,13 +139,14 @@ class Plan:
 
     Attributes
     ----------
-    setting, metric : str
+    setting : {"inductive", "transductive", "unsupervised"}
+    metric : str
     budgets : tuple of int
     source, target : OwnFile or None
         The files, where a person brings them.
     """
 
-    setting: str
+    setting: Literal["inductive", "transductive", "unsupervised"]
     metric: str
     budgets: tuple[int, ...]
     source: OwnFile | None = None

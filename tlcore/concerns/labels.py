@@ -22,6 +22,13 @@ MOST_ALIKE = 3
 _TRUTHS = [*TRUTHS, ("1", "0")]
 
 
+def of_both(source: Collection[str], target: Collection[str], own: bool) -> list[Concern]:
+    """Return what is wrong with the labels of two domains where a person brings them: which there are, how written."""
+    if not own:
+        return []
+    return [*(different(source, target) if source and target else []), *alike(source, target)]
+
+
 def different(source: Collection[str], target: Collection[str]) -> list[Concern]:
     """Return what is wrong with the labels of two domains that both have examples: none shared, few, or some not."""
     shared = [name for name in target if name in source]

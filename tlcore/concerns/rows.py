@@ -69,8 +69,8 @@ def misread(facts: Mapping[str, int]) -> list[Concern]:
 
 def ungrouped(plan: Plan) -> list[Concern]:
     """Return the concern about a target that looks grouped where no group is named."""
-    if plan.target is None or plan.setting == "transductive":
-        return []  # all of the target is the test
+    if plan.target is None or plan.setting != "inductive":
+        return []  # of own tables all of the target is the test
     group = _proposed(type(plan.target), plan.target.model_dump_json()).get("group")
     return [Concern("ungrouped", {"which": "target", "group": named([group])})] if group else []
 

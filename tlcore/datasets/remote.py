@@ -53,7 +53,7 @@ def kept_whole(name: str, host: str, load: Callable[[Path], Arrays]) -> Arrays:
 
 def _have(name: str, host: str, load: Callable[[Path], Arrays], work: Path) -> Path:
     try:
-        with _patience(SILENCE):
+        with patience(SILENCE):
             arrays = load(work)
         np.savez(work / "arrays.npz", allow_pickle=False, **arrays)
     except (OSError, HTTPException, RuntimeError, EOFError, ValueError, BadZipFile) as error:
@@ -66,7 +66,8 @@ def _have(name: str, host: str, load: Callable[[Path], Arrays], work: Path) -> P
 
 
 @contextmanager
-def _patience(seconds: float) -> Iterator[None]:
+def patience(seconds: float) -> Iterator[None]:
+    """Let no connection that is opened meanwhile wait longer for a byte."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(seconds)
     try:

@@ -19,6 +19,7 @@ from tlcore.methods.baselines import (
     SourceOnly,
 )
 from tlcore.methods.choice import Auto
+from tlcore.methods.clustering import BestGrouping, KMeans, PCAKMeans, Spectral
 from tlcore.methods.collaborative import CoNet, JointLightGCN, LightGCN
 from tlcore.methods.components import BDA, JDA, JGSA, TCA
 from tlcore.methods.discrepancy import AFN, JMMD, MCC, MMD, DeepCORAL
@@ -44,6 +45,17 @@ from tlcore.methods.quantities import DomainInvariantPLS, TrAdaBoostR2
 from tlcore.methods.recommenders import ALS, BPR, CMF, EASE, EMCDR, ItemKNN, JointEASE, Popularity
 from tlcore.methods.registry import METHODS, register
 from tlcore.methods.self_training import SHOT, PseudoLabel, Tent
+from tlcore.methods.unlabelled import (
+    Autoencoder,
+    CoClustering,
+    Contrastive,
+    JointKMeans,
+    PretrainedBody,
+    SelfTaught,
+    SourceCentres,
+    SourcePCA,
+    SourceWhitening,
+)
 
 __all__ = ["METHODS", "register"]
 
@@ -121,5 +133,18 @@ for _method in (
     EMCDR,
     JointLightGCN,
     CoNet,
+    KMeans,
+    PCAKMeans,
+    Spectral,
+    BestGrouping,
+    SourcePCA,
+    SourceWhitening,
+    SelfTaught,
+    Autoencoder,
+    Contrastive,
+    PretrainedBody,
+    SourceCentres,
+    JointKMeans,
+    CoClustering,
 ):
     register(_method)

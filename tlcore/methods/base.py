@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -19,12 +20,24 @@ if TYPE_CHECKING:
     from tlcore.network import Network
 
 Family = Literal["baseline", "parameter", "feature", "instance"]
-Setting = Literal["inductive", "transductive"]
-Need = Literal["classes", "choices", "numbers", "one of K", "labels", "rows", "linear head", "small network", "pixels"]
-"""What a method may need besides a network: answers that are classes of examples, items that users chose, numbers; of
-these one of K (a class or an item) or one for each example (a class or a number); examples that are rows of features,
-one each; a head that is linear in features; a network that few examples can teach; answers that are one class for each
-pixel."""
+Setting = Literal["inductive", "transductive", "unsupervised"]
+Need = Literal[
+    "classes",
+    "choices",
+    "numbers",
+    "groups",
+    "one of K",
+    "labels",
+    "rows",
+    "linear head",
+    "small network",
+    "pixels",
+    "pretraining",
+]
+"""What a method may need besides a network: answers that are classes of examples, items that users chose, numbers, or
+groups that nobody has named; of these one of K (a class or an item) or one for each example (a class or a number);
+examples that are rows of features, one each; a head that is linear in features; a network that few examples can teach;
+answers that are one class for each pixel; a network that has learned elsewhere."""
 PENALTY_LAMBDA = 1e-4
 """λ of a penalty when the experiment leaves it open."""
 FeatureMap = Callable[["np.ndarray"], "np.ndarray"]
@@ -97,10 +110,11 @@ class Seen:
 
 
 class Solution(NamedTuple):
-    """What a solver found, and what it wants to say about it."""
+    """What a solver found, what it wants to say about it, and metrics that it knows itself."""
 
     predict: Predict
     note: str = ""
+    metrics: Mapping[str, float] = MappingProxyType({})
 
 
 @dataclass
@@ -248,7 +262,7 @@ class Method(BaseModel):
             "settings": list(cls.serves),
             "needs": sorted(cls.needs),
             "needs_source_data": usual.needs_source_data,
-            "needs_target_labels": "transductive" not in cls.serves,
+            "needs_target_labels": set(cls.serves) == {"inductive"},
             "needs_unlabelled": cls.needs_unlabelled,
             "parameters": {name: {k: v for k, v in schema[name].items() if k != "title"} for name in cls.form()},
             "reference": cls.reference,

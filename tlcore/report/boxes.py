@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 SIDE = 320
 """Pixels of a side of a picture under boxes."""
 FOUND, MISSED, FALSE, CROWD = (46, 160, 67), (255, 191, 0), (218, 54, 51), (150, 150, 150)
-WIDTH, DASH = 3, 7
-"""Pixels of a line, and of a part of one that is broken."""
+WIDTH, DASH, TEXT = 3, 7, 15
+"""Pixels of a line, of a part of one that is broken, and of a letter."""
 ENOUGH = 0.5
 """Overlap from which an object is found."""
 COLUMNS = ["row", "name", "objects", "missed_baseline", "missed", "false_baseline", "false", "gain"]
@@ -73,7 +74,7 @@ def over(results: Results, domains: Domains, record: TrialRecord, row: int) -> s
     assert isinstance(where, Found)
     assert record.result
     said, number = record.result.examples["said"][row], int(domains.test.inputs[row])
-    return marked(domains.looked_up, number, domains.test.answers[row], said, where.side)
+    return marked(domains.looked_up, number, domains.test.answers[row], said, where.side, where.classes)
 
 
 def pair_of(results: Results, method: str, budget: int, seed: int) -> list[TrialRecord]:
@@ -86,7 +87,9 @@ def pair_of(results: Results, method: str, budget: int, seed: int) -> list[Trial
     return [done[name] for name in (results.experiment.baseline, method) if name in done]
 
 
-def marked(images: LabelledImages, number: int, truth: np.ndarray, said: np.ndarray, size: int) -> str:
+def marked(
+    images: LabelledImages, number: int, truth: np.ndarray, said: np.ndarray, size: int, classes: Sequence[str] = ()
+) -> str:
     """Return a picture under the boxes on it, as an address that holds it.
 
     What is found is green, what is missed yellow and broken, a false alarm red; what does not count, at an edge or in a
@@ -102,6 +105,8 @@ def marked(images: LabelledImages, number: int, truth: np.ndarray, said: np.ndar
         The boxes that a model says, the surest first.
     size : int
         Pixels of a side in which boxes are.
+    classes : sequence of str
+        What classes are called, written beside boxes where there are several.
     """
     from PIL import Image, ImageDraw
 
@@ -110,12 +115,16 @@ def marked(images: LabelledImages, number: int, truth: np.ndarray, said: np.ndar
     picture = Image.fromarray(resized(images.open(number), SIDE, "squash"))
     draw = ImageDraw.Draw(picture)
     for box, colour, broken in told_apart(truth.astype(float), said.astype(float)):
-        _outline(draw, (box * SIDE / size).clip(0, SIDE - 1), colour, broken)
+        corners = (box[:4] * SIDE / size).clip(0, SIDE - 1)
+        _outline(draw, corners, colour, broken)
+        if len(classes) > 1:
+            place = (corners[0] + 2 * WIDTH, corners[1] + WIDTH)
+            draw.text(place, classes[int(box[4])], colour, font_size=TEXT, stroke_width=1, stroke_fill="black")
     return address(np.asarray(picture))
 
 
 def told_apart(truth: np.ndarray, said: np.ndarray) -> list[tuple[np.ndarray, tuple[int, int, int], bool]]:
-    """Return boxes (4,) to draw, in which colour, and whether the line is broken; what matters most last."""
+    """Return boxes (6,) to draw, in which colour, and whether the line is broken; what matters most last."""
     truth, said = truth[truth[:, 4] != NO_BOX], said[said[:, 4] != NO_BOX]
     crowd = truth[:, 5] == 1
     shares = np.where(said[:, None, 4] == truth[None, :, 4], overlaps(said, truth, crowd), 0.0)
@@ -125,13 +134,13 @@ def told_apart(truth: np.ndarray, said: np.ndarray) -> list[tuple[np.ndarray, tu
         free = np.where(taken | crowd, 0.0, share)
         if len(free) and free.max() >= ENOUGH:
             taken[free.argmax()] = True
-            drawn[1].append((box[:4], FOUND, False))
+            drawn[1].append((box, FOUND, False))
         elif (share[crowd] >= ENOUGH).any():
-            drawn[0].append((box[:4], CROWD, False))
+            drawn[0].append((box, CROWD, False))
         else:
-            drawn[3].append((box[:4], FALSE, False))
-    drawn[0] += [(box[:4], CROWD, True) for box in truth[crowd]]
-    drawn[2] += [(box[:4], MISSED, True) for box in truth[~crowd & ~taken]]
+            drawn[3].append((box, FALSE, False))
+    drawn[0] += [(box, CROWD, True) for box in truth[crowd]]
+    drawn[2] += [(box, MISSED, True) for box in truth[~crowd & ~taken]]
     return [each for part in drawn for each in part]
 
 

@@ -66,7 +66,7 @@ def person(results: Results, budget: int, seed: int, row: int) -> Person:
     experiment = results.experiment
     domains, shown = experiment.domains(), _examples(results, budget, seed)
     user = int(next(iter(shown.values()))["user"][row])
-    training, _ = experiment.where.task.spend(domains.pool, budget, seed)
+    training, _ = experiment.task.spend(domains.pool, budget, seed)
     names = np.asarray(domains.answer_names)
     elsewhere, known, held_out = (
         names[part.answers[part.inputs == user]].tolist() for part in (domains.source, training, domains.test)

@@ -5,8 +5,9 @@ from pydantic import ValidationError
 from tlcore.datasets.own import OwnFile
 from tlcore.errors import SpecificationError, first_line, one_of
 from tlcore.scenarios.base import Scenario
-from tlcore.scenarios.detection import FoundDigits, OwnBoxes, TreeCrowns
+from tlcore.scenarios.detection import FoundDigits, Objects, OwnBoxes, TreeCrowns
 from tlcore.scenarios.features import OwnFeatures
+from tlcore.scenarios.fields import Fields
 from tlcore.scenarios.patients import Diabetes
 from tlcore.scenarios.recommendation import Films, Ratings
 from tlcore.scenarios.segmentation import Nuclei, OwnMasks
@@ -35,10 +36,12 @@ for _scenario in (
     Pictures,
     TreeCrowns,
     FoundDigits,
+    Objects,
     Sentiment,
     Topics,
     Films,
     Diabetes,
+    Fields,
     Nuclei,
     OwnImages,
     OwnBoxes,

@@ -124,13 +124,17 @@ class Scenario(BaseModel, ABC):
         """Load both domains for the transductive setting: as `domains`, unless there all of the target is scored."""
         return self.domains(source, target)
 
+    def unsupervised(self, source: Any, target: Any) -> Domains:
+        """Load both domains for the unsupervised setting: as `domains`, unless there labels may be missing."""
+        return self.domains(source, target)
+
     def refusal(self, method: Method, domains: Domains) -> str:
         """Return why a method cannot be used between these domains, in half a sentence; empty if it can."""
         return ""
 
     def concerns(self, domains: Domains, plan: Plan) -> list[Concern]:
         """Return what looks wrong with the data before a run: by the task's checks, and by those of its own."""
-        return self.task.concerns(domains, plan, self.classes)
+        return self.task.in_setting(plan.setting).concerns(domains, plan, self.classes)
 
     @abstractmethod
     def network(self, domains: Domains) -> Network:

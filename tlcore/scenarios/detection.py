@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar
@@ -19,7 +19,7 @@ from tlcore.examples import PRETRAINING, Domains, Examples
 from tlcore.scenarios.base import Scenario
 from tlcore.scenarios.labels import LabelsFound
 from tlcore.scenarios.named import NamedNetwork, pixels_of
-from tlcore.splits import facts_of_groups, numbered, split_target
+from tlcore.splits import facts_of_groups, first_of_each, numbered, split_target
 from tlcore.tasks.detection import Detection
 
 if TYPE_CHECKING:
@@ -103,6 +103,7 @@ class FoundDigits(Found):
     epochs = 60
     max_steps = 300
     batch_size = 16
+    longer = 3
     size: ClassVar[int] = 64
 
     @property
@@ -194,6 +195,34 @@ class TreeCrowns(OnMaps):
         return _crowns(source, target, self.tile, self.size)
 
 
+class Objects(LabelsFound, OnMaps):
+    """Things in photographs, and faces; over a network."""
+
+    name = "objects"
+    title = "Things and faces"
+    summary = (
+        "Where are people, cars and eighteen other things in photographs, or where are faces in crowds? A network that "
+        "has seen a million photographs, none of them with boxes, and some labelled ones. Comes over a network."
+    )
+    credit = (
+        "Over a network PASCAL VOC 2007 and 2012 (Everingham et al. 2010; photographs of Flickr under its terms) and "
+        "WIDER FACE (Yang et al. 2016, CC BY-NC-ND 4.0); EfficientNet-Lite with ImageNet weights (Tan & Le 2019)."
+    )
+    pairs = ((PRETRAINING, "voc2007"), ("voc2012", "voc2007"), (PRETRAINING, "wider-face"))
+
+    size: int = Field(256, ge=32, le=1024, description="Height and width at which pictures are seen, in pixels.")
+
+    def remote(self, source: str, target: str) -> str:
+        """All of it comes over a network."""
+        from tlcore.datasets.objects import OBJECTS
+
+        return OBJECTS[target][0]
+
+    def domains(self, source: str, target: str) -> Domains:
+        """At most 400 pictures are the test."""
+        return _objects(source, target, self.size)
+
+
 class OwnBoxes(LabelsFound, OnMaps):
     """Pictures of your own with boxes: of the target, and if you have them of a source."""
 
@@ -226,6 +255,13 @@ def _own(source: str | None, target: str, tile: int, size: int) -> Domains:
     both = read_both(file, BoxFolder.model_validate_json(target), NOTHING)
     there, here = (part.tiles(tile) if tile else part for part in both)
     return boxes_together(there, here, size)
+
+
+@lru_cache(maxsize=2)
+def _objects(source: str, target: str, size: int) -> Domains:
+    from tlcore.datasets.objects import objects
+
+    return boxes_together(NOTHING if source == PRETRAINING else objects(source), objects(target), size)
 
 
 @lru_cache(maxsize=4)
@@ -281,8 +317,8 @@ def boxes_together(source: BoxedImages, target: BoxedImages, size: int, classes:
     SpecificationError
         If the target has fewer than three pictures, no object to learn from, or none to find in the test.
     """
-    mine, known = _first_of_each(target.images.contents), {*target.images.contents}
-    alone = [row for row in _first_of_each(source.images.contents) if source.images.contents[row] not in known]
+    mine, known = first_of_each(target.images.contents), {*target.images.contents}
+    alone = [row for row in first_of_each(source.images.contents) if source.images.contents[row] not in known]
     there, here = source[alone], target[mine]
     if len(here) < 3:
         raise SpecificationError(f"target.path: it has {len(here)} pictures; three are needed, to learn and to score.")
@@ -304,7 +340,7 @@ def boxes_together(source: BoxedImages, target: BoxedImages, size: int, classes:
         "source_boxes": len(there.all_kinds),
         "target_boxes": len(here.all_kinds),
         "classes": len(names),
-        "in_both": len(_first_of_each(source.images.contents)) - len(alone),
+        "in_both": len(first_of_each(source.images.contents)) - len(alone),
         "target_doubles": len(target) - len(mine),
         **facts_of_groups(split),
         **{f"source_{why}": count for why, count in (source.images.dropped | source.changed).items()},
@@ -331,10 +367,3 @@ def _answers(pictures: BoxedImages, size: int, names: Sequence[str]) -> np.ndarr
         row[: len(boxes), 4] = [number[kind] for kind in kinds]
         row[: len(boxes), 5] = crowd
     return answers
-
-
-def _first_of_each(contents: Sequence[Hashable]) -> list[int]:
-    first: dict[Hashable, int] = {}
-    for row, content in enumerate(contents):
-        first.setdefault(content, row)
-    return [*first.values()]

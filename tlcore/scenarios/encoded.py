@@ -15,7 +15,7 @@ from tlcore.errors import SpecificationError
 from tlcore.examples import Domains, Examples
 from tlcore.scenarios.base import Pace, Scenario
 from tlcore.scenarios.labels import Answers, check_quantities, facts_of_labels
-from tlcore.splits import facts_of_groups, numbered, split_target
+from tlcore.splits import facts_of_groups, first_of_each, numbered, split_target
 from tlcore.tasks.base import FOLDS
 from tlcore.tasks.classification import Classification
 from tlcore.tasks.regression import Regression
@@ -129,7 +129,8 @@ class Encoded(Scenario):
             return "needs source examples, and pretraining is all there is of the source"
         if "target" not in method.trains_on and not len(domains.source):
             return "learns its answers from source examples, and pretraining is all there is of the source"
-        if "source" in method.trains_on and method.starts_from == "random" and not (self.whole or method.on_features):
+        loops = not (method.on_features or method.overrides("solve"))
+        if "source" in method.trains_on and method.starts_from == "random" and loops and not self.whole:
             return "trains the encoder from a random start on both domains; say whole=true if the hours are there"
         by_itself = method.overrides("transfer_loss") and "source" not in method.trains_on
         trains_body = method.trainable_groups(10**6, 10**3) > TOP
@@ -232,7 +233,7 @@ def bring_together(
         or times (`split_target`).
     """
     of_source, of_target = source.contents, target.contents
-    mine, theirs, known = _first_of_each(of_target), _first_of_each(of_source), {*of_target}
+    mine, theirs, known = first_of_each(of_target), first_of_each(of_source), {*of_target}
     alone = [row for row in theirs if of_source[row] not in known]
     called = np.concatenate([source.labels[alone], target.labels[mine]])
     if kind == "numbers":
@@ -278,13 +279,6 @@ def bring_together(
 
 def _of(rows: list[int], known: np.ndarray | None) -> np.ndarray | None:
     return None if known is None else known[rows]
-
-
-def _first_of_each(contents: Sequence[Hashable]) -> list[int]:
-    first: dict[Hashable, int] = {}
-    for row, content in enumerate(contents):
-        first.setdefault(content, row)
-    return [*first.values()]
 
 
 def _tested(counts: np.ndarray) -> int:

@@ -14,6 +14,7 @@ from tlcore.scenarios.tables import TASKS, Standardize, Tables, tables_together
 if TYPE_CHECKING:
     from tlcore.concerns import Concern, Plan
     from tlcore.examples import Domains
+    from tlcore.methods.base import Setting
 
 
 class OwnFeatures(OwnLabels, Tables):
@@ -31,11 +32,15 @@ class OwnFeatures(OwnLabels, Tables):
 
     def domains(self, source: FeatureFile, target: FeatureFile) -> Domains:
         """Labelled rows of both; two fifths of the target's, at most 2,000, are scored."""
-        return _domains(source.model_dump_json(), target.model_dump_json(), self.standardize, False, self.kind)
+        return _domains(source.model_dump_json(), target.model_dump_json(), self.standardize, "inductive", self.kind)
 
     def transductive(self, source: FeatureFile, target: FeatureFile) -> Domains:
         """All rows of the target, in the file's order, are answered; those with a label are scored."""
-        return _domains(source.model_dump_json(), target.model_dump_json(), self.standardize, True, self.kind)
+        return _domains(source.model_dump_json(), target.model_dump_json(), self.standardize, "transductive", self.kind)
+
+    def unsupervised(self, source: FeatureFile, target: FeatureFile) -> Domains:
+        """All rows of both, labelled or not; groups are found in all rows of the target, those with a label scored."""
+        return _domains(source.model_dump_json(), target.model_dump_json(), self.standardize, "unsupervised", self.kind)
 
     def concerns(self, domains: Domains, plan: Plan) -> list[Concern]:
         """Check the raw columns besides, where they have names."""
@@ -44,10 +49,10 @@ class OwnFeatures(OwnLabels, Tables):
 
 
 @lru_cache(maxsize=2)
-def _domains(source: str, target: str, standardize: Standardize, transductive: bool, kind: Answers) -> Domains:
+def _domains(source: str, target: str, standardize: Standardize, setting: Setting, kind: Answers) -> Domains:
     files = (FeatureFile.model_validate_json(source), FeatureFile.model_validate_json(target))
     there, here = read_both(*_alike(*files))
-    return tables_together(there, here, standardize, transductive, kind)
+    return tables_together(there, here, standardize, setting, kind)
 
 
 @lru_cache(maxsize=4)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from tlcore.datasets.features import FeatureTable
 from tlcore.examples import Domains
 from tlcore.scenarios.tables import TASKS, Standardize, Tables, tables_together
+
+if TYPE_CHECKING:
+    from tlcore.methods.base import Setting
 
 
 class Diabetes(Tables):
@@ -38,17 +41,17 @@ class Diabetes(Tables):
 
     def domains(self, source: str, target: str) -> Domains:
         """The patients of both domains; two fifths of the target's are scored."""
-        return _domains(source, target, self.standardize, False)
+        return _domains(source, target, self.standardize, "inductive")
 
     def transductive(self, source: str, target: str) -> Domains:
         """All of the target's patients are scored."""
-        return _domains(source, target, self.standardize, True)
+        return _domains(source, target, self.standardize, "transductive")
 
 
 @lru_cache(maxsize=4)
-def _domains(source: str, target: str, standardize: Standardize, transductive: bool) -> Domains:
+def _domains(source: str, target: str, standardize: Standardize, setting: Setting) -> Domains:
     there, here = (_table(*Diabetes.parts[domain]) for domain in (source, target))
-    return tables_together(there, here, standardize, transductive, "numbers")
+    return tables_together(there, here, standardize, setting, "numbers")
 
 
 def _table(column: str, low: float, high: float) -> FeatureTable:

@@ -18,7 +18,7 @@ from tlcore.examples import PRETRAINING, UNKNOWN, Domains, Examples
 from tlcore.scenarios.base import Pace
 from tlcore.scenarios.labels import LabelsFound
 from tlcore.scenarios.named import NamedNetwork, pixels_of
-from tlcore.splits import facts_of_groups, numbered, split_target
+from tlcore.splits import facts_of_groups, first_of_each, numbered, split_target
 from tlcore.tasks.segmentation import Segmentation
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Segmented(NamedNetwork):
     first_methods = ("source_only", "frozen", "fine_tune")
     shown_facts = ("source_pictures", "target_pictures", "test_pictures", "classes", "shared_classes")
     epochs = 100
-    max_steps = 200
+    max_steps = 150
     batch_size = 8
     longer = 2
     width: ClassVar[int] = 32
@@ -202,8 +202,9 @@ def masked_together(source: MaskedImages, target: MaskedImages, size: int, fit: 
         If the target has fewer than five pictures, or cannot be split by its groups.
     """
     names = [*dict.fromkeys([*target.classes, *source.classes])]
-    mine = _first_of_each(target.pictures.contents, set())
-    theirs = _first_of_each(source.pictures.contents, {*target.pictures.contents})
+    known_here = {*target.pictures.contents}
+    mine = first_of_each(target.pictures.contents)
+    theirs = [row for row in first_of_each(source.pictures.contents) if source.pictures.contents[row] not in known_here]
     answers = [
         _renumbered(classes_at(part[rows], size, fit), part.classes, names)
         for part, rows in ((source, theirs), (target, mine))
@@ -247,13 +248,6 @@ def masked_together(source: MaskedImages, target: MaskedImages, size: int, fit: 
         looked_up=pictures,
         facts=facts,
     )
-
-
-def _first_of_each(contents: list[bytes], others: set[bytes]) -> list[int]:
-    first: dict[bytes, int] = {}
-    for row, content in enumerate(contents):
-        first.setdefault(content, row)
-    return [row for content, row in first.items() if content not in others]
 
 
 def _renumbered(classes: np.ndarray, of: tuple[str, ...], names: list[str]) -> np.ndarray:

@@ -20,7 +20,7 @@ from tlcore.tasks.classification import Classification
 from tlcore.tasks.regression import Regression
 
 if TYPE_CHECKING:
-    from tlcore.methods.base import Method
+    from tlcore.methods.base import Method, Setting
     from tlcore.network import Network
     from tlcore.tasks.base import Task
 
@@ -92,7 +92,8 @@ class Tables(Scenario):
 
     def refusal(self, method: Method, domains: Domains) -> str:
         """Say where φ = the source model's body carries nothing over, and where a table is too wide."""
-        maps = method.overrides("feature_map") or method.overrides("weights") or method.overrides("solve")
+        maps = method.overrides("feature_map") or method.overrides("weights")
+        maps = maps or (method.overrides("solve") and not method.overrides("meta_learn"))
         if self.classifies_with and method.on_features and not maps:
             return "takes nothing from the source here, as the rows are the features themselves"
         rows = len(domains.source) + max(len(domains.pool), len(domains.test))
@@ -120,7 +121,7 @@ class Tables(Scenario):
 
 
 def tables_together(
-    there: FeatureTable, here: FeatureTable, standardize: Standardize, transductive: bool, kind: Answers
+    there: FeatureTable, here: FeatureTable, standardize: Standardize, setting: Setting, kind: Answers
 ) -> Domains:
     """Bring the rows of two tables into the same columns, split the target, and only then fill in and standardise.
 
@@ -129,8 +130,8 @@ def tables_together(
     there, here : FeatureTable
         Of the source and of the target.
     standardize : {"none", "joint", "per_domain", "rows"}
-    transductive : bool
-        Whether all target rows are answered, and scored where they have a label.
+    setting : {"inductive", "transductive", "unsupervised"}
+        In the second, all target rows are answered, and scored where they have a label; in the third, none needs one.
     kind : {"classes", "numbers"}
         What the labels are.
 
@@ -139,28 +140,29 @@ def tables_together(
     SpecificationError
         If the tables do not match, or their labels cannot be learned or split, with the domain's name before the field.
     """
+    taught, all_scored = setting != "unsupervised", setting != "inductive"
     facts = {
         f"{which}_{why}": n
         for which, table in (("source", there), ("target", here))
         for why, n in table.dropped.items()
     }
-    labels = [_labels_of("source", there, needed=True), _labels_of("target", here, needed=not transductive)]
+    labels = [_labels_of("source", there, needed=taught), _labels_of("target", here, needed=not all_scored)]
     if kind == "numbers":
         check_quantities(labels)
     known = [part != "" for part in labels]
     facts["source_unlabelled"] = int((~known[0]).sum())
-    facts |= {} if transductive else {"target_unlabelled": int((~known[1]).sum())}
+    facts |= {} if all_scored else {"target_unlabelled": int((~known[1]).sum())}
     both = align(there, here)
-    mine = np.flatnonzero(known[0])
-    theirs = len(there) + (np.arange(len(here)) if transductive else np.flatnonzero(known[1]))
-    mine, theirs, copies = _once(both, mine, theirs, keep_doubles=transductive)
+    mine = np.flatnonzero(known[0] | (not taught))
+    theirs = len(there) + (np.arange(len(here)) if all_scored else np.flatnonzero(known[1]))
+    mine, theirs, copies = _once(both, mine, theirs, keep_doubles=all_scored)
     if not len(mine):
         raise SpecificationError("source.path: all of its rows are in the target, too; nothing is left to transfer.")
     called = np.concatenate(labels)
     if kind == "numbers":
         names, answers = [], np.concatenate([quantities_of(part) for part in labels])
     else:
-        names = _answers(called[mine], called[theirs], transductive)
+        names = _answers(called[mine], called[theirs], setting)
         number = {name: place for place, name in enumerate(names)}
         answers = np.array([number.get(label, UNKNOWN) for label in called.tolist()], np.int64)
     groups, group_names = numbered(there.groups, here.groups)
@@ -168,7 +170,7 @@ def tables_together(
     left = Examples(inputs[mine], answers[mine], None if groups[0] is None else groups[0][mine])
     of_target = theirs - len(there)
     right = Examples(inputs[theirs], answers[theirs], None if groups[1] is None else groups[1][of_target])
-    if transductive:
+    if all_scored:
         split = Domains(left, right, right, len(names) or 1)
     else:
         split = _split(left, right, names, None if here.times is None else here.times[of_target])
@@ -238,21 +240,23 @@ def _once(
     return source, target, facts
 
 
-def _answers(source: np.ndarray, target: np.ndarray, transductive: bool) -> list[str]:
-    """Return the labels of both domains in order.
+def _answers(source: np.ndarray, target: np.ndarray, setting: Setting) -> list[str]:
+    """Return the labels of both domains in order; none where there is none and none is needed.
 
     Raises
     ------
     SpecificationError
         If the source has one label only, or the target one that nothing could teach.
     """
-    mine, known = sorted({*source.tolist()}), {*target.tolist()} - {""}
+    mine, known = sorted({*source.tolist()} - {""}), {*target.tolist()} - {""}
+    if setting == "unsupervised":
+        return _in_order(sorted({*mine, *known}))
     unknown = sorted(known - {*mine})
     if len(mine) < 2:
         raise SpecificationError(
             f"source.label: all of its {len(source)} rows are {mine[0]!r}; there must be two labels."
         )
-    if transductive and unknown:
+    if setting == "transductive" and unknown:
         raise SpecificationError(
             f"target.label: {unknown[0]!r} is not a label of the source, so nothing there can teach it. Allowed: "
             f"{', '.join(mine[:20])}."

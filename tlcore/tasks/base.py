@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from tlcore.evaluation.verdict import BudgetOf
@@ -38,9 +38,11 @@ class Task(ABC):
         The two metrics that a person sees first; verdicts are about the first unless the experiment says otherwise.
     largest_budget : int
     baseline : str
-        What verdicts compare with where there are target labels: the strongest without the source.
+        What verdicts compare with: the strongest without the source, where there are target labels.
     rivals : tuple of str
         The baselines among which `best_from_scratch` chooses; the first where too few labels are there to choose.
+    first_methods : tuple of str
+        What is compared with the baseline where the scenario names nothing that can be used.
     maps : bool
         Whether features are worth a map: examples have classes, and a network sees them.
     spared : int
@@ -58,6 +60,8 @@ class Task(ABC):
     """What a trial is measured by."""
     verdict_metrics: ClassVar[tuple[str, ...]]
     """What a verdict can be about: metrics with a score for each test example, which is what pairs trials."""
+    known_without: ClassVar[tuple[str, ...]] = ()
+    """Metrics that are known where no answer of a test example is."""
     budget_of: ClassVar[BudgetOf] = "example"
     """What a label budget counts: labels a class, interactions a user, or labelled examples."""
     curve: ClassVar[dict[int, str]] = {}
@@ -71,8 +75,16 @@ class Task(ABC):
     largest_budget: int
     baseline: str = "from_scratch"
     rivals: tuple[str, ...] = ("from_scratch",)
+    first_methods: tuple[str, ...] = ("source_only", "coral")
     maps: bool = False
     spared: int = 0
+
+    def in_setting(self, setting: Setting, groups: int | None = None) -> Task:
+        """Return what is left to answer in a setting: without target labels the rival is the source model as it is.
+
+        Where no domain has labels another task may take its place; ``groups`` is how many of them to find.
+        """
+        return replace(self, baseline="source_only") if setting == "transductive" else self
 
     @abstractmethod
     def loss(self, domains: Domains) -> TaskLoss:
@@ -132,7 +144,10 @@ class Task(ABC):
         return no_classifier
 
     def measured(self, domains: Domains, training: Examples) -> Domains:
-        """Return the domains with answers in a unit that suits L (`Domains.unit`), found without the test's answers."""
+        """Return the domains as methods see them: answers in a unit that suits L (`Domains.unit`), or hidden.
+
+        Whatever is found for that is found without the test's answers.
+        """
         return domains
 
     def affordable(self, domains: Domains) -> int:
@@ -189,8 +204,8 @@ class Task(ABC):
         return metric
 
 
-def large_enough(groups: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def large_enough(groups: dict[str, np.ndarray], fewest: int = FEWEST_MEMBERS) -> dict[str, np.ndarray]:
     """Return those of some groups of test examples, masks by name, that are judged by themselves."""
     sizes = {name: int(members.sum()) for name, members in groups.items()}
     largest = sorted(groups, key=lambda name: -sizes[name])[:MOST_GROUPS]
-    return {name: groups[name] for name in groups if name in largest and sizes[name] >= FEWEST_MEMBERS}
+    return {name: groups[name] for name in groups if name in largest and sizes[name] >= fewest}

@@ -12,10 +12,11 @@ from tlcore.evaluation.metrics import CLASSIFICATION, DECOMPOSABLE, classificati
 from tlcore.examples import UNKNOWN, Domains, Examples, Predict
 from tlcore.splits import groups_aside, stratified_parts
 from tlcore.tasks.base import FOLDS, Task, TaskLoss, large_enough
+from tlcore.tasks.clusters import Clusters
 
 if TYPE_CHECKING:
     from tlcore.concerns import Concern, Plan
-    from tlcore.methods.base import Classify
+    from tlcore.methods.base import Classify, Setting
 
 VALIDATION_SHARE = 0.2
 
@@ -33,6 +34,7 @@ class Classification(Task):
     """
 
     name = "classification"
+    settings = ("inductive", "transductive", "unsupervised")
     gives = frozenset({"classes", "one of K", "labels", "rows", "linear head", "small network"})
     metrics = CLASSIFICATION
     verdict_metrics = DECOMPOSABLE
@@ -45,6 +47,10 @@ class Classification(Task):
     maps: bool = True
     spared: int = 200
     validate_from: int = 50
+
+    def in_setting(self, setting: Setting, groups: int | None = None) -> Task:
+        """Return the same; where no domain has labels, groups are to be found."""
+        return Clusters(number=groups) if setting == "unsupervised" else super().in_setting(setting)
 
     def loss(self, domains: Domains) -> TaskLoss:
         """Return the cross-entropy  −log softmax(outputs)[y]  of each example; (n, K) and (n,) to (n,)."""
@@ -104,11 +110,7 @@ class Classification(Task):
         names = tuple(map(str, names or range(domains.answers)))
         source, pool, test = (_counted(part, names) for part in (domains.source, domains.pool, domains.test))
         everything = {name: pool.get(name, 0) + test.get(name, 0) for name in names if name in pool or name in test}
-        found: list[Concern] = []
-        if plan.files and source and everything:
-            found += labels.different([*source], [*everything])
-        if plan.files:
-            found += labels.alike([*source], [*everything])
+        found = labels.of_both([*source], [*everything], bool(plan.files))
         if plan.setting == "inductive":
             found += labels.rare({name: pool.get(name, 0) for name in everything}, plan.budgets, self.largest_budget)
         found += labels.imbalance(everything, plan.metric)

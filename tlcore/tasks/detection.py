@@ -53,12 +53,7 @@ class Detection(Task):
 
         names = tuple(map(str, domains.answer_names)) or names
         source, pool, test = (_counted(part, names) for part in (domains.source, domains.pool, domains.test))
-        everything = pool | test
-        found: list[Concern] = []
-        if plan.files and source and everything:
-            found += labels.different([*source], [*everything])
-        if plan.files:
-            found += labels.alike([*source], [*everything])
+        found = labels.of_both([*source], [*(pool | test)], bool(plan.files))
         return [*found, *rows.grouped(domains.facts), *rows.ungrouped(plan)]
 
     def evaluate(

@@ -9,7 +9,7 @@ import numpy as np
 
 from tlcore.evaluation.numbers import DECOMPOSABLE, REGRESSION, example_scores, regression_metrics
 from tlcore.examples import Domains, Examples, Predict
-from tlcore.tasks.base import Task, TaskLoss
+from tlcore.tasks.base import Task, TaskLoss, large_enough
 
 if TYPE_CHECKING:
     from tlcore.concerns import Concern, Plan
@@ -86,8 +86,6 @@ class Regression(Task):
 
     def groups(self, examples: dict[str, np.ndarray], names: tuple[str, ...]) -> dict[str, np.ndarray]:
         """Return the test examples with low, middle and high answers, and of each group that has enough."""
-        from tlcore.tasks.base import large_enough
-
         truth = examples["true_number"]
         known = ~np.isnan(truth)
         low, high = np.quantile(truth[known], [1 / 3, 2 / 3], method="lower")

@@ -9,7 +9,7 @@ import numpy as np
 
 from tlcore.evaluation.segments import SEGMENTATION, boundary_f1, confusions, example_scores, segmentation_metrics
 from tlcore.examples import UNKNOWN, Domains, Examples, Predict
-from tlcore.tasks.base import Task, TaskLoss
+from tlcore.tasks.base import Task, TaskLoss, large_enough
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,7 +23,6 @@ REMEMBERED = 64
 """Pixels of a side at which a trial remembers what it drew."""
 FEWEST_MEMBERS = 5
 """Test pictures of a group that is judged by itself."""
-MOST_GROUPS = 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,11 +67,7 @@ class Segmentation(Task):
             {names[kind]: int(there) for kind, there in enumerate(_within(part.answers, len(names)).sum(0)) if there}
             for part in (domains.source, domains.pool, domains.test)
         )
-        found: list[Concern] = []
-        if plan.files and source:
-            found += labels.different([*source], [*(pool | test)])
-        if plan.files:
-            found += labels.alike([*source], [*(pool | test)])
+        found = labels.of_both([*source], [*(pool | test)], bool(plan.files))
         return [*found, *rows.grouped(domains.facts), *rows.ungrouped(plan)]
 
     def evaluate(
@@ -112,9 +107,7 @@ class Segmentation(Task):
         found = {f"with {name}": within[:, kind] for kind, name in enumerate(names) if not within[:, kind].all()}
         if "group" in examples:
             found |= {f"group {name}": examples["group"] == name for name in np.unique(examples["group"])}
-        sizes = {name: int(members.sum()) for name, members in found.items()}
-        largest = sorted(found, key=lambda name: -sizes[name])[:MOST_GROUPS]
-        return {name: found[name] for name in found if name in largest and sizes[name] >= FEWEST_MEMBERS}
+        return large_enough(found, FEWEST_MEMBERS)
 
     def group_metric(self, metric: str) -> str:
         """Dice a picture, which is of each picture by itself; so is the boundary."""

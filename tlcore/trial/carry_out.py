@@ -30,7 +30,7 @@ def prepare(experiment: Experiment, seed: int, should_stop: Callable[[], bool] =
     """Train the source model of this seed unless it is kept already; trials that need it then only load it."""
     on_one_thread()
     domains = domains_of(experiment)
-    source_model(experiment, experiment.where.task.measured(domains, domains.pool[:0]), seed, should_stop)
+    source_model(experiment, experiment.task.measured(domains, domains.pool[:0]), seed, should_stop)
 
 
 def execute(
@@ -63,7 +63,7 @@ def execute(
     began = time.perf_counter()
     learning = given(trial, domains_of(trial.experiment), should_stop, report)
     fitted = fit(learning)
-    task, domains = learning.scenario.task, learning.domains
+    task, domains = learning.task, learning.domains
     metrics, examples = task.evaluate(fitted.predict, domains, learning.training)
     if fitted.source_before is not None and fitted.of_source:
         after = score(task, fitted.of_source, domains)
@@ -71,6 +71,7 @@ def execute(
     if fitted.source_weights is not None:
         examples = {**examples, "source_weights": fitted.source_weights}
     metrics |= {
+        **fitted.metrics,
         "seconds": time.perf_counter() - began,
         "n_train": fitted.n_train,
         "trained_parameters": fitted.trained_parameters,

@@ -28,7 +28,7 @@ MOST_SECONDS = 60.0
 
 def choose(given: Given, fit: Fit) -> Fitted:
     """Let the candidates learn from parts of what there is; the best on the rest learns from all of it."""
-    task, metric = given.scenario.task, given.scenario.task.metrics[given.trial.experiment.metric]
+    task, metric = given.task, given.task.metrics[given.trial.experiment.metric]
     own, left_out = _contenders(given)
     methods = given.method.candidates(own, _usable(given))
     if not methods:
@@ -123,7 +123,7 @@ def _held_out_scores(
     def score(candidate: Given, learned: Examples, held_out: Examples) -> float:
         fitted = fit(candidate.part(next(number), 1 + len(candidates) * len(folds), training=learned, validation=none))
         rest = replace(given.domains, test=held_out)
-        return scenario.task.evaluate(fitted.predict, rest, learned)[0][experiment.metric]
+        return given.task.evaluate(fitted.predict, rest, learned)[0][experiment.metric]
 
     number = count()
 

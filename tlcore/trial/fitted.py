@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ class Fitted:
     ``layers`` compute what ``predict`` does with gradients all the way; None where the method's answers have none.
     ``embed`` takes inputs of the source, and of the target, to the features (n, F) that the answers rest on.
     ``source_before`` is what the source model that it began as scores on the source, ``of_source`` answers to inputs of
-    the source as ``predict`` to the target's.
+    the source as ``predict`` to the target's. ``metrics`` are those that the method knows itself.
     """
 
     predict: Predict
@@ -34,6 +34,7 @@ class Fitted:
     embed: tuple[Callable[[np.ndarray], np.ndarray], Callable[[np.ndarray], np.ndarray]] | None = None
     source_before: float | None = None
     of_source: Predict | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
     def weighted(self, weights: np.ndarray | None, n: int) -> Fitted:
         """Return the same with the weights that n source examples had, and how many those are worth."""

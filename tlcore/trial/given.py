@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tlcore.experiment import Experiment, Trial
     from tlcore.methods.base import Method
     from tlcore.scenarios.base import Scenario
+    from tlcore.tasks.base import Task
 
 
 def on_one_thread() -> None:
@@ -31,7 +32,7 @@ def on_one_thread() -> None:
 
 def domains_of(experiment: Experiment) -> Domains:
     """Return the domains of all of an experiment's trials, the same source examples set aside in each."""
-    return set_aside(experiment.where.task, experiment.domains())
+    return set_aside(experiment.task, experiment.domains())
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,11 @@ class Given:
     should_stop: Callable[[], bool]
     report: Callable[[float], None]
 
+    @property
+    def task(self) -> Task:
+        """What an answer is."""
+        return self.trial.experiment.task
+
     def part(self, number: int, of: int, **changes: Any) -> Given:
         """Return the same with changes, for one of several pieces of work that follow each other."""
         return replace(self, report=lambda share: self.report((number + share) / of), **changes)
@@ -56,10 +62,10 @@ def given(
     trial: Trial, domains: Domains, should_stop: Callable[[], bool], report: Callable[[float], None] = unheard
 ) -> Given:
     """Return what a trial's method has to learn with: spend the label budget."""
-    scenario = trial.experiment.where
-    bought = scenario.task.spend(domains.pool, trial.budget, trial.seed)[0]
-    domains = scenario.task.measured(domains, bought)
-    training, validation = scenario.task.spend(domains.pool, trial.budget, trial.seed)
+    scenario, task = trial.experiment.where, trial.experiment.task
+    bought = task.spend(domains.pool, trial.budget, trial.seed)[0]
+    domains = task.measured(domains, bought)
+    training, validation = task.spend(domains.pool, trial.budget, trial.seed)
     return Given(method_of(trial), trial, scenario, domains, training, validation, should_stop, report)
 
 

@@ -42,7 +42,8 @@ def _solve(given: Given) -> Fitted:
     seen, rows_of = seen_by(given)
     solution = given.method.solve(seen)
     n_train = len(seen.source) + len(seen.target)
-    return Fitted(lambda inputs: solution.predict(rows_of(inputs)), n_train, note=_noted(solution.note, seen))
+    note = _noted(solution.note, seen)
+    return Fitted(lambda inputs: solution.predict(rows_of(inputs)), n_train, note=note, metrics=solution.metrics)
 
 
 def _noted(said: str, seen: Seen) -> str:
@@ -142,7 +143,7 @@ def _problem(given: Given, source_weights: np.ndarray | None, space: Space) -> P
         unlabelled = space.of_target(domains.pool.inputs).to(device)
     if len(validation):
         held_out = labelled(validation, space.of_target(validation.inputs), np.ones(len(validation)), 1.0)
-    return Problem(source, target, unlabelled, held_out, given.scenario.task.loss(domains))
+    return Problem(source, target, unlabelled, held_out, given.task.loss(domains))
 
 
 def _weights(method: Method, seen: Seen) -> np.ndarray | None:

@@ -34,7 +34,8 @@ def from_source(
     And what it scores on the source examples set aside, if there are any.
 
     A method may learn it in a way of its own (`Method.meta_learn`).
-    Where the source is a pretraining of others, without an example here, it is the start itself.
+    Where there is nothing to learn it from, as the source is a pretraining of others without an example here, or its
+    examples have no labels, it is the start itself.
     """
     import torch
 
@@ -43,7 +44,7 @@ def from_source(
     from tlcore.methods.baselines import FromScratch
     from tlcore.objective import Labelled, Problem, Schedule, minimise, outputs_of
 
-    scenario, before = experiment.where, None
+    scenario, task, before = experiment.where, experiment.task, None
     own = method if method and method.overrides("meta_learn") else None
     torch.manual_seed(seed)
     network = scenario.start(domains).to(experiment.device)
@@ -60,7 +61,7 @@ def from_source(
             own.meta_learn(rest, inputs, answers, seed, should_stop)
             return rest.state_dict()
         everything = Labelled(inputs, torch.from_numpy(source.answers), torch.ones(len(source)), share=1.0)
-        problem = Problem(everything.to(experiment.device), None, None, None, scenario.task.loss(domains))
+        problem = Problem(everything.to(experiment.device), None, None, None, task.loss(domains))
         minimise(rest, FromScratch(), problem, schedule, seed, should_stop)
         return rest.state_dict() | known()
 
@@ -72,9 +73,9 @@ def from_source(
             below = activations(frozen, torch.from_numpy(inputs).to(experiment.device), should_stop)
             return outputs_of(rest, below)[1].numpy()
 
-        return {BEFORE: torch.tensor(score(scenario.task, predict, domains), dtype=torch.float64)}
+        return {BEFORE: torch.tensor(score(task, predict, domains), dtype=torch.float64)}
 
-    if len(domains.source):
+    if len(domains.source) and (own or domains.source.known.any()):
         parts = (
             "source model",
             repr(scenario),

@@ -11,7 +11,7 @@ import numpy as np
 
 from tlcore.methods.base import Seen
 from tlcore.trial.given import together
-from tlcore.trial.source_model import below_the_head, features, source_model, tensor
+from tlcore.trial.source_model import below_the_head, features, from_source, tensor
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -34,7 +34,7 @@ def seen_by(given: Given) -> tuple[Seen, Callable[[np.ndarray], np.ndarray]]:
     source = shown(domains.source if method.needs_source_data else domains.source[:0])
     unlabelled = shown(domains.pool if method.needs_unlabelled else domains.pool[:0]).inputs
 
-    lend = partial(scenario.task.learner, domains=domains, seed=given.trial.seed)
+    lend = partial(given.task.learner, domains=domains, seed=given.trial.seed)
     classify = lend(scenario.classifies_with, setting=scenario.classifier_setting)
     seen = Seen(source, shown(training), domains.answers, given.trial.seed, unlabelled, classify, lend)
     return seen, rows_of
@@ -49,7 +49,7 @@ def _rows_of(given: Given) -> Callable[[np.ndarray], np.ndarray]:
     if scenario.classifies_with:
         return _dense if method.needs_every_cell else unchanged
     if method.on_features or method.overrides("weights"):
-        model = source_model(given.trial.experiment, given.domains, given.trial.seed, given.should_stop)
+        model = from_source(given.trial.experiment, given.domains, given.trial.seed, given.should_stop, method)[0]
         size = _size(model, given)
         return lambda inputs: features(model, inputs) / size
     return unchanged
@@ -60,7 +60,7 @@ def _size(model: Network, given: Given) -> float:
 
     Divided by it, they fit the head's steps and any method's settings; being one number it leaves the geometry.
     """
-    known = given.domains.source if len(given.domains.source) else given.training
+    known = next(part for part in (given.domains.source, given.training, given.domains.pool) if len(part))
     return float(np.sqrt(np.mean(features(model, known.inputs) ** 2)))
 
 
@@ -135,4 +135,4 @@ def space_of(given: Given, model: Network | None) -> Space:
     of_source, of_target = maps
     there, here = rows(lambda inputs: of_source(rows_of(inputs))), rows(lambda inputs: of_target(rows_of(inputs)))
     width = here(domains.test.inputs[:1]).shape[1]
-    return Space(there, here, None, Network([nn.Identity()], given.scenario.task.head(width, domains)))
+    return Space(there, here, None, Network([nn.Identity()], given.task.head(width, domains)))
