@@ -140,7 +140,7 @@ class Experiment(BaseModel):
         rest = {key: value for key, value in fields.items() if key not in known}
         if SCENARIOS[name].own:
             said = {**rest.get("options", {}), **beside}
-            found = SCENARIOS[name].proposed(rest.get("target"))
+            found = SCENARIOS[name].proposed(rest.get("source"), rest.get("target"))
             beside |= {key: value for key, value in found.items() if key not in said}
         if "methods" not in rest:
             where = SCENARIOS[name].configure({**rest.get("options", {}), **beside})

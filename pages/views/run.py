@@ -103,13 +103,13 @@ def choose_methods(
     return methods
 
 
-def configured(scenario: Scenario, options: dict[str, Any], target: Any) -> Scenario:
+def configured(scenario: Scenario, options: dict[str, Any], source: Any, target: Any) -> Scenario:
     """Return the scenario with the options chosen so far, and those that the data propose.
 
     What is wrong with them is said once the run is built.
     """
     try:
-        return scenario.configure(scenario.proposed(target) | options)
+        return scenario.configure(scenario.proposed(source, target) | options)
     except SpecificationError:
         return scenario
 
@@ -220,7 +220,7 @@ def form(preset: Experiment, wanted: str) -> dict[str, Any] | None:
         if asked:
             with st.container(horizontal=True):
                 fields["options"] = changed(asked, scenario.name, preset.options if here else None)
-            scenario = configured(scenario, fields["options"], fields["target"])
+            scenario = configured(scenario, fields["options"], fields["source"], fields["target"])
     with right:
         settings = list(scenario.task.settings)
         fields["setting"] = st.radio(

@@ -99,8 +99,8 @@ class Scenario(BaseModel, ABC):
         """
         return 1.0
 
-    def proposed(self, target: Any) -> dict[str, Any]:
-        """Return options that a target of one's own proposes where a person left them open."""
+    def proposed(self, source: Any, target: Any) -> dict[str, Any]:
+        """Return options that files of one's own propose where a person left them open."""
         return {}
 
     def settled(self, domains: Domains) -> Self:

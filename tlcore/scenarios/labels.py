@@ -59,15 +59,15 @@ class OwnLabels(LabelsFound):
         """What the labels are taken for."""
         return self.answers or "classes"
 
-    def proposed(self, target: Any) -> dict[str, Any]:
+    def proposed(self, source: Any, target: Any) -> dict[str, Any]:
         """Propose numbers where the target's labels are surely no classes."""
         from tlcore.datasets.quantities import likely
 
-        file = self._file(target)
+        file, other = self._file(target), self._file(source)
         if file is None:
             return {}
         try:
-            labels = file.read().labels
+            labels = (file.like(other) if other else file).read().labels
         except SpecificationError:
             return {}  # what is wrong with the file is said where the data are checked
         return {"answers": "numbers"} if labels is not None and likely(labels) == "numbers" else {}
