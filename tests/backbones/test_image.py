@@ -245,6 +245,7 @@ def test_a_checkpoint_that_could_harm_is_not_read(tmp_path, capsys):
     assert "this is run" not in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_what_cannot_be_had_is_said_in_a_line(tmp_path, monkeypatch):
     with pytest.raises(
         SpecificationError, match=r"backbone: 'resnet500' is not known. Allowed: efficientnet-lite0, .*"

@@ -23,6 +23,7 @@ def test_what_is_packed_is_unpacked():
 
 
 @pytest.mark.parametrize("name", ["vgg16", "mobilenet_v2", "resnet18", "efficientnet-lite0"])
+@pytest.mark.slow
 def test_the_maps_are_the_last_of_the_network_at_each_stride(name):
     torch.manual_seed(0)
     built = pyramid(name, False, SIZE, STRIDES)
@@ -42,6 +43,7 @@ def test_the_maps_are_the_last_of_the_network_at_each_stride(name):
     assert torch.allclose(PooledLast(built.shapes)(flat), maps[-1].mean((2, 3)))
 
 
+@pytest.mark.slow
 def test_a_pretrained_network_gives_what_it_gives_without_its_top():
     whole, _ = body("efficientnet-lite0", True, SIZE)
     built = pyramid("efficientnet-lite0", True, SIZE, STRIDES)
@@ -81,6 +83,7 @@ def test_from_a_random_start_groups_of_channels_are_normalised():
     assert isinstance(first[1], nn.GroupNorm)
 
 
+@pytest.mark.slow
 def test_a_network_without_maps_and_a_stride_that_it_lacks_are_refused():
     with pytest.raises(SpecificationError, match="backbone: 'vit_tiny_patch16_224' is no sequence of layers"):
         pyramid("vit_tiny_patch16_224", False, 224, STRIDES)

@@ -10,6 +10,7 @@ EMBEDDED = [name for name, dataset in DATASETS.items() if not dataset.remote]
 
 
 @pytest.mark.parametrize("name", EMBEDDED)
+@pytest.mark.slow
 def test_the_bytes_are_the_pinned_ones(name):
     dataset = DATASETS[name]
     arrays = dataset.fetch()

@@ -72,6 +72,7 @@ def test_what_comes_after_a_megabyte_of_ascii_is_seen(one, other, encoding):
 
 @pytest.mark.parametrize("shift", range(4))
 @pytest.mark.parametrize("encoding", ["gb18030", "big5", "cp932", "utf-8"])
+@pytest.mark.slow
 def test_nothing_is_cut_in_the_middle_of_a_sign(encoding, shift):
     """A line of many signs, that is longer than any sample of bytes would be."""
     text = "x" * shift + ("日本の犬" if encoding == "cp932" else "中文的好") * 100_000

@@ -99,6 +99,7 @@ TABLES = st.lists(st.tuples(NAMES, NAMES), min_size=1, max_size=12)
 
 @given(TABLES)
 @settings(max_examples=150, deadline=None)
+@pytest.mark.slow
 def test_names_stay_as_they_are(tmp_path_factory, pairs):
     content = pd.DataFrame(pairs, columns=["user", "item"]).to_csv(index=False)
     found = read(tmp_path_factory.mktemp("names"), content, encoding="utf-8")

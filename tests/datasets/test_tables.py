@@ -278,6 +278,7 @@ NUMBERS = st.floats(-1e6, 1e6, allow_nan=False).map(lambda number: round(number,
     st.booleans(),
 )
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@pytest.mark.slow
 def test_a_table_in_any_dialect_reads_back(tmp_path_factory, rows, separator, end, encoding, quote_all, decimal_comma):
     decimal_comma = decimal_comma and separator in (";", "\t")
     texts = ["".join(sign for sign in text if separator != sign) or "x" for text, *_ in rows]

@@ -257,6 +257,7 @@ CLOSED = [
 
 
 @pytest.mark.parametrize("case", DEGENERATE)
+@pytest.mark.slow
 def test_no_method_stumbles_over_degenerate_rows(case):
     source, answers, target, _ = three_classes()
     there, here = DEGENERATE[case](source, target)

@@ -33,6 +33,7 @@ def named(part, domains) -> list[tuple[str, str]]:
 
 @given(CHOICES, CHOICES, st.randoms(use_true_random=False), st.sampled_from(["last", "random"]))
 @settings(max_examples=150, deadline=None)
+@pytest.mark.slow
 def test_tables_are_brought_together_by_name(there, here, random, split):
     there, here = (random.sample(sorted(part), len(part)) for part in (there, here))
     mine = {user: [item for one, item in here if one == user] for user, _ in here}

@@ -331,7 +331,7 @@ def test_a_damaged_mat_file_of_the_newest_version_is_refused(tmp_path):
 
 def test_too_many_columns_of_a_sparse_table_are_refused_where_all_cells_are_needed(pair, monkeypatch, tmp_path):
     """Before the run, in one sentence; what takes sparse rows runs, and a choice leaves out what does not."""
-    monkeypatch.setattr("tlcore.scenarios.features.MOST_CELLS", 100)
+    monkeypatch.setattr("tlcore.scenarios.tables.MOST_CELLS", 100)
     files = [written(tmp_path, "svm", name, *part) for name, part in (("a", SOURCE), ("b", TARGET))]
     for setting in ("transductive", "inductive"):
         refused = experiment(*files, setting=setting).refusals()

@@ -111,6 +111,7 @@ def unmoved(request, tmp_path_factory):
 
 @settings(max_examples=15, deadline=None)
 @given(far=st.floats(-1e6, 1e6, allow_nan=False), row=st.integers(0, 23), missing=st.booleans())
+@pytest.mark.slow
 def test_nothing_is_learned_from_rows_that_are_scored(unmoved, far, row, missing, tmp_path_factory):
     how, source, target, before, plain = unmoved
     place = int(np.flatnonzero(np.isclose(target["a"].fillna(0), plain[row, 0], atol=1e-5))[0])

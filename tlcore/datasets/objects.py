@@ -8,16 +8,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from functools import lru_cache, partial
-from http.client import HTTPException
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
-from zipfile import BadZipFile, ZipFile
 
-from tlcore.artefacts import home, once
 from tlcore.datasets.boxes import BoxedImages, BoxFolder
-from tlcore.datasets.remote import SILENCE, patience
-from tlcore.errors import SpecificationError, in_brief
+from tlcore.datasets.remote import kept_archive
 
 if TYPE_CHECKING:
     from torchvision.datasets import WIDERFace
@@ -36,23 +31,8 @@ def objects(name: str) -> BoxedImages:
         If they cannot be had.
     """
     host, load = OBJECTS[name]
-    folder = home() / "downloads"
-    folder.mkdir(exist_ok=True)
-
-    def make(archive: Path) -> None:
-        with TemporaryDirectory(dir=folder) as work:
-            try:
-                with patience(SILENCE), ZipFile(archive, "w") as packed:
-                    for member, content in load(Path(work)):
-                        packed.writestr(member, content)
-            except (OSError, HTTPException, RuntimeError, EOFError, ValueError, BadZipFile) as error:
-                raise SpecificationError(
-                    f"dataset: {name!r} could not be had from {host}: {in_brief(error)}. With a network, try again; "
-                    "without one, use tree-crowns or found-digits, or bring pictures with boxes of your own."
-                ) from None
-
-    once(folder / f"{name}.zip", make)
-    return BoxFolder(path=str(folder / f"{name}.zip"), faulty="left-out").read()
+    instead = "use tree-crowns or found-digits, or bring pictures with boxes of your own"
+    return BoxFolder(path=str(kept_archive(name, host, load, instead)), faulty="left-out").read()
 
 
 def _voc(year: str, work: Path) -> Files:

@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
 from tlcore.artefacts import home, once
-from tlcore.errors import SpecificationError
+from tlcore.errors import SpecificationError, in_brief
 
 Arrays = dict[str, np.ndarray]
 ZENODO = "https://zenodo.org/records/10519652/files"
@@ -49,6 +49,35 @@ def kept_whole(name: str, host: str, load: Callable[[Path], Arrays]) -> Arrays:
             return {what: arrays[what] for what in arrays.files}
     except (BadZipFile, ValueError, OSError, EOFError):
         raise SpecificationError(f"dataset: {path} is damaged; delete it and fetch {name!r} again.") from None
+
+
+def kept_archive(name: str, host: str, load: Callable[[Path], Iterator[tuple[str, bytes]]], instead: str) -> Path:
+    """Return an archive of files by name, which ``load`` has the first time, given an empty folder.
+
+    ``instead`` says what can be used without a network.
+
+    Raises
+    ------
+    SpecificationError
+        If they cannot be had.
+    """
+    folder = home() / "downloads"
+    folder.mkdir(exist_ok=True)
+
+    def make(archive: Path) -> None:
+        with TemporaryDirectory(dir=folder) as work:
+            try:
+                with patience(SILENCE), ZipFile(archive, "w") as packed:
+                    for member, content in load(Path(work)):
+                        packed.writestr(member, content)
+            except (OSError, HTTPException, RuntimeError, EOFError, ValueError, BadZipFile) as error:
+                raise SpecificationError(
+                    f"dataset: {name!r} could not be had from {host}: {in_brief(error)}. With a network, try again; "
+                    f"without one, {instead}."
+                ) from None
+
+    once(folder / f"{name}.zip", make)
+    return folder / f"{name}.zip"
 
 
 def _have(name: str, host: str, load: Callable[[Path], Arrays], work: Path) -> Path:

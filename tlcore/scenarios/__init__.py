@@ -10,7 +10,7 @@ from tlcore.scenarios.features import OwnFeatures
 from tlcore.scenarios.fields import Fields
 from tlcore.scenarios.patients import Diabetes
 from tlcore.scenarios.recommendation import Films, Ratings
-from tlcore.scenarios.segmentation import Nuclei, OwnMasks
+from tlcore.scenarios.segmentation import Nuclei, Outlined, OwnMasks
 from tlcore.scenarios.text import OwnTexts, Sentiment, Topics
 from tlcore.scenarios.vision import Digits, Inspection, OwnImages, Pictures
 
@@ -43,6 +43,7 @@ for _scenario in (
     Diabetes,
     Fields,
     Nuclei,
+    Outlined,
     OwnImages,
     OwnBoxes,
     OwnMasks,

@@ -152,6 +152,32 @@ class Nuclei(Segmented):
         return _of_nuclei(self.size, self.tile)
 
 
+class Outlined(LabelsFound, Segmented):
+    """Cats and dogs, and things in photographs; over a network."""
+
+    name = "outlines"
+    title = "Animals and things"
+    summary = (
+        "Which pixels are the animal, or which of twenty things in photographs? A network that has seen a million "
+        "photographs, none of them with outlines, and some with. Comes over a network."
+    )
+    credit = (
+        "Over a network Oxford-IIIT Pet (Parkhi et al. 2012, CC BY-SA 4.0) and PASCAL VOC 2012 (Everingham et al. "
+        "2010; photographs of Flickr under its terms); EfficientNet-Lite with ImageNet weights (Tan & Le 2019)."
+    )
+    pairs = ((PRETRAINING, "pets"), (PRETRAINING, "voc2012"), ("voc2012", "pets"))
+
+    def remote(self, source: str, target: str) -> str:
+        """All of it comes over a network."""
+        from tlcore.datasets.outlines import OUTLINES
+
+        return OUTLINES[target][0]
+
+    def domains(self, source: str, target: str) -> Domains:
+        """At most 100 pictures are the test."""
+        return _outlined(source, target, self.size, self.fit, self.tile)
+
+
 class OwnMasks(LabelsFound, Segmented):
     """Pictures with masks of your own: of the target, and if you have them of a source."""
 
@@ -180,6 +206,15 @@ def _of_nuclei(size: int, tile: int) -> Domains:
     tiles = field.in_tiles(tile)
     tiles = replace(tiles, pictures=replace(tiles.pictures, groups=None))  # all of one field: no other to be scored on
     return masked_together(NO_MASKS, tiles, size, "squash")
+
+
+@lru_cache(maxsize=2)
+def _outlined(source: str, target: str, size: int, fit: Fit, tile: int) -> Domains:
+    from tlcore.datasets.outlines import outlines
+
+    parts = [NO_MASKS if domain == PRETRAINING else outlines(domain) for domain in (source, target)]
+    there, here = (part.in_tiles(tile) if tile and len(part) else part for part in parts)
+    return masked_together(there, here, size, fit)
 
 
 @lru_cache(maxsize=2)
