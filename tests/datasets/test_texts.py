@@ -113,7 +113,7 @@ def test_names_are_written_as_on_the_command_line(tmp_path):
         ("text,review,label\na,b,c\n", {}, "text: .* has columns text, review"),
         ("text,label\na,b\n", {"label": "y"}, "label: .* has no column 'y'. Allowed: text, label"),
         ("text,label\na,b\n", {"rename": {"c": "d"}}, "rename: .* has no label 'c'. Allowed: b"),
-        ("text,label\n" + "\n".join(f"t,{i}.5" for i in range(150)), {}, "150 different values"),
+        ("text,label\n" + "\n".join(f"t,kind {i}" for i in range(150)), {}, "150 different values"),
         ("text,label\na,b,c\nd,e,f,g\n", {}, "cannot be read as a table"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0" + bytes(range(256)) * 20, {}, "path"),
         ('{"text": "a", "label": \n', {}, "cannot be read as a table"),

@@ -265,6 +265,8 @@ def test_no_method_stumbles_over_degenerate_rows(case):
     variants = [(name, {}) for name in CLOSED]
     variants += [("tca", {"kernel": "rbf"}), ("jda", {"mu": 1e-9}), ("tca", {"one_length": False, "mu": 1e-9})]
     for name, settings in variants:
+        if "groups" in METHODS[name].needs and len(here) < 3:
+            continue  # fewer examples than groups are refused before any method is asked
         method, shown = METHODS[name](**settings), seen(there, here, answers, kind="1nn")
         if method.overrides("solve"):
             outputs = method.solve(shown).predict(here)

@@ -186,5 +186,7 @@ class DomainInvariantPLS(Mapped):
             here = here - np.outer(theirs, here.T @ theirs / max(float(theirs @ theirs), SMALLEST))
             rest = rest - scores * (scores @ rest) / max(float(scores @ scores), SMALLEST)
             directions, loadings = np.vstack([directions, direction]), np.vstack([loadings, loading])
+        if not len(directions):
+            directions = loadings = np.eye(1, columns)  # nothing covaries: any direction is as good
         turn = directions.T @ np.linalg.pinv(loadings @ directions.T)
         return lambda rows: (rows - means[0]) @ turn, lambda rows: (rows - means[1]) @ turn
