@@ -25,6 +25,23 @@ WITH_ENGINE = (
 )
 
 
+SLOW = (
+    "tests/datasets/test_datasets.py",
+    "tests/datasets/test_distribution.py",
+    "tests/methods/test_closed_form.py",
+    "tests/methods/test_recommenders.py",
+    "tests/scenarios/test_features.py",
+    "tests/scenarios/test_own_tables.py",
+    "tests/scenarios/test_text.py",
+    "tests/scenarios/test_vision.py",
+    "tests/test_classifiers.py",
+    "tests/test_concerns.py",
+    "tests/test_forgotten.py",
+    "tests/test_texts_report.py",
+)
+"""Files that together take long, each test of them little: whoever works on what they are about runs them, too."""
+
+
 def together(nodeid: str) -> str:
     """Return the name of the tests with which a test stays in one process, in their order.
 
@@ -43,9 +60,9 @@ def together(nodeid: str) -> str:
 
 @pytest.hookimpl(tryfirst=True)  # before pytest looks which marks are asked for
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow what has an engine or a server of its own; single tests that take a second or more say so there."""
+    """Mark as slow what has an engine or a server of its own, and `SLOW`; single tests of a second say so."""
     for item in items:
-        if together(item.nodeid) == "engine":
+        if together(item.nodeid) == "engine" or item.nodeid.partition("::")[0] in SLOW:
             item.add_marker("slow")
 
 

@@ -57,6 +57,7 @@ def test_a_linear_head_reaches_the_minimum_that_scikit_learn_finds():
     np.testing.assert_allclose(ours, reference.predict_proba(data.inputs.numpy()), atol=5e-3)
 
 
+@pytest.mark.slow
 def test_weights_count_as_repeated_rows():
     """Weight 3 is the same as standing there three times (in one batch); weight 0 as not being there."""
     weights = np.where(np.arange(60) < 20, 3.0, np.where(np.arange(60) < 40, 1.0, 0.0))
@@ -72,6 +73,7 @@ def test_weights_count_as_repeated_rows():
     torch.testing.assert_close(*fits, atol=5e-3, rtol=0)
 
 
+@pytest.mark.slow
 def test_each_domain_counts_its_share():
     """With contradicting domains of very different size, the answer follows the shares and not the sizes."""
     inputs = torch.ones(400, 1)

@@ -127,6 +127,7 @@ def test_answers_that_say_the_truth_have_nearly_no_loss_and_are_its_boxes():
     assert len(detections(outputs[:0].numpy())) == 0
 
 
+@pytest.mark.slow
 def test_it_learns_to_find_a_square():
     torch.manual_seed(0)
     pyramid = carried(small_stages(8), SIZE, STRIDES)

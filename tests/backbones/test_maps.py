@@ -64,6 +64,7 @@ def test_every_stage_can_be_the_first_that_trains():
             assert torch.equal(network[cut:](between), expected)
 
 
+@pytest.mark.slow
 def test_statistics_of_batches_stay_what_they_were_and_the_rest_trains():
     built = pyramid("efficientnet-lite0", True, SIZE, STRIDES)
     network = nn.Sequential(*built.stages).train()

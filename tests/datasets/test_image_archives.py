@@ -125,6 +125,7 @@ def test_an_archive_that_unpacks_to_too_much_is_refused_unread(tmp_path):
     assert "bytes together" in refusal(file)
 
 
+@pytest.mark.slow
 def test_reading_holds_a_few_pictures_at_a_time(tmp_path):
     large = encoded(Image.fromarray(noise(5, 500)))
     files = {f"a/{n}.png": large for n in range(40)}

@@ -179,6 +179,7 @@ def test_a_data_set_of_the_hub_is_fetched_once(hub):
         ("a/b/c/d/e", "write hf://datasets/NAME or hf://datasets/NAME/SUBSET/SPLIT"),
     ],
 )
+@pytest.mark.slow
 def test_what_the_hub_does_not_have_is_said_in_one_line(path, words, hub):
     with pytest.raises(SpecificationError, match=re.escape(words)) as refused:
         TextFile(path=f"hf://datasets/{path}").pinned()

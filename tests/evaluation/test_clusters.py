@@ -52,6 +52,7 @@ def test_the_names_of_groups_do_not_matter(case):
         assert one[name] == pytest.approx(other[name], abs=1e-12)
 
 
+@pytest.mark.slow
 def test_scores_of_examples_are_what_leaving_each_out_gives(case):
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 

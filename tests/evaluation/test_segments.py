@@ -26,6 +26,7 @@ def scored(predicted: np.ndarray, truth: np.ndarray) -> tuple[dict[str, float], 
     return segmentation_metrics(counts, boundary), example_scores(counts, boundary)
 
 
+@pytest.mark.slow
 def test_metrics_of_the_data_set_are_torchmetrics(masks):
     from torchmetrics.functional.classification import (
         multiclass_accuracy,

@@ -91,6 +91,7 @@ SPREADS = {
 
 @pytest.mark.parametrize("spread", SPREADS.values(), ids=SPREADS.keys())
 @pytest.mark.parametrize("seeds", [3, 5, 10])
+@pytest.mark.slow
 def test_the_interval_covers(seeds, spread):
     # 2,000 draws at a true 0.95 stray by 0.005: 0.935 is three of these away, and Satterthwaite's 0.92 fails.
     tables = crossed(np.random.default_rng(7), 2000, seeds, spread)

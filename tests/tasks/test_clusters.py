@@ -264,6 +264,7 @@ def results_of(**fields) -> Results:
     return Results(experiment, [TrialRecord(trial, "done", "", execute(trial)) for trial in experiment.trials()])
 
 
+@pytest.mark.slow
 class TestVerdicts:
     def test_a_source_of_the_same_helps_and_one_of_noise_does_not(self, tmp_path):
         """Groups lie in three of 200 directions, too few target rows to see which: a source can tell."""

@@ -194,6 +194,7 @@ def test_at_least_twenty_five_methods_serve_numbers():
     assert len([name for name in ABLE if METHODS[name]().transfers]) >= 25
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ABLE)
 def test_every_method_that_serves_numbers_learns_some(name):
     fields = {"scenario": "diabetes", "methods": name, "budgets": [60], "seeds": [0], "epochs": 15}
@@ -281,6 +282,7 @@ def test_other_units_in_the_source_are_pointed_at(tmp_path):
     assert "same unit" in concern.sentence
 
 
+@pytest.mark.slow
 def test_texts_with_numbers(tmp_path):
     rng = np.random.default_rng(0)
     for name, n in (("there.csv", 120), ("here.csv", 80)):
@@ -309,6 +311,7 @@ def test_texts_with_numbers(tmp_path):
     assert found["frozen"] > 0.3
 
 
+@pytest.mark.slow
 def test_pictures_in_folders_called_by_numbers(tmp_path):
     from PIL import Image
 
