@@ -131,7 +131,7 @@ class Nuclei(Segmented):
     name = "nuclei"
     title = "Nuclei under the microscope"
     summary = (
-        "Which pixels are a nucleus? One field of 125 nuclei in 64 tiles, of which 26 are scored: neighbours of those "
+        "Which pixels are a nucleus? One field of 125 nuclei in 64 tiles, of which 25 are scored: neighbours of those "
         "that are learned from, so that this is about one microscope on one day, and no more. The source is a network "
         "that has seen a million photographs."
     )
