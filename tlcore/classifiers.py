@@ -7,6 +7,7 @@ methods (`Classifier`).
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -181,13 +182,42 @@ def _for_all_answers(fitted: Fitted, number: int) -> Predict:
     return outputs
 
 
-@dataclass
-class Classifier:
-    """A classifier by its name in `CLASSIFIERS`, whose setting is chosen by cross-validation (`chosen`).
+class Learner(ABC):
+    """What learns from rows in one go, with a setting that a person chose or that is chosen by cross-validation.
 
     It is chosen when rows of a shape come for the first time, and kept: a method that guesses the target's answers ten
-    times, or boosts for twenty rounds, chooses once. ``setting``, if it is not None, was chosen by a person.
+    times, or boosts for twenty rounds, chooses once. The note says with which setting, and how that was chosen.
     """
+
+    setting: float | None
+    note: str
+    known: dict[tuple[int, ...], tuple[float, str]]
+
+    def __call__(
+        self, rows: Any, answers: np.ndarray, weights: np.ndarray | None = None, groups: np.ndarray | None = None
+    ) -> Predict:
+        """Fit; as `tlcore.methods.base.Classify`."""
+        setting = self.setting
+        if setting is None:
+            if rows.shape not in self.known:
+                self.known[rows.shape] = self.chosen(rows, answers, weights, groups)
+            setting, self.note = self.known[rows.shape]
+        return self.fitted(rows, answers, weights, setting)
+
+    @abstractmethod
+    def chosen(
+        self, rows: Any, answers: np.ndarray, weights: np.ndarray | None, groups: np.ndarray | None
+    ) -> tuple[float, str]:
+        """Return a setting, and a word on how it was found."""
+
+    @abstractmethod
+    def fitted(self, rows: Any, answers: np.ndarray, weights: np.ndarray | None, setting: float) -> Predict:
+        """Fit with a setting."""
+
+
+@dataclass
+class Classifier(Learner):
+    """A classifier by its name in `CLASSIFIERS`, whose setting is chosen by `chosen` unless a person did."""
 
     name: str
     number: int
@@ -197,17 +227,14 @@ class Classifier:
     note: str = ""
     known: dict[tuple[int, ...], tuple[float, str]] = field(default_factory=dict)
 
-    def __call__(
-        self, rows: Any, answers: np.ndarray, weights: np.ndarray | None = None, groups: np.ndarray | None = None
-    ) -> Predict:
-        """Fit; as `tlcore.methods.base.Classify`. The note says with which setting, and how that was chosen."""
-        setting = self.setting
-        if setting is None:
-            if rows.shape not in self.known:
-                self.known[rows.shape] = chosen(
-                    self.name, rows, answers, self.number, self.seed, weights, groups, self.folds
-                )
-            setting, self.note = self.known[rows.shape]
+    def chosen(
+        self, rows: Any, answers: np.ndarray, weights: np.ndarray | None, groups: np.ndarray | None
+    ) -> tuple[float, str]:
+        """As this module's `chosen`."""
+        return chosen(self.name, rows, answers, self.number, self.seed, weights, groups, self.folds)
+
+    def fitted(self, rows: Any, answers: np.ndarray, weights: np.ndarray | None, setting: float) -> Predict:
+        """As `classify`."""
         return classify(self.name, rows, answers, self.number, weights, setting)
 
 
@@ -280,6 +307,24 @@ def _losses(
     number: int,
 ) -> list[float]:
     """Return the weighted mean of the held-out losses of each setting, up to where the search ends."""
+
+    def losses(learned: np.ndarray, held_out: np.ndarray, setting: float) -> np.ndarray:
+        fitted = kind.fit(rows[learned], answers[learned], weights[learned], setting)
+        return kind.loss(_for_all_answers(fitted, number)(rows[held_out]), answers[held_out])
+
+    return searched(losses, settings, weights, parts)
+
+
+def searched(
+    losses: Callable[[np.ndarray, np.ndarray, float], np.ndarray],
+    settings: tuple[float, ...],
+    weights: np.ndarray,
+    parts: list[tuple[np.ndarray, np.ndarray]],
+) -> list[float]:
+    """Return the weighted mean of the held-out losses of each setting, up to where `WORSE` in a row were worse.
+
+    ``losses`` has, from the rows that are learned from, those that are held out and a setting, the latter's losses.
+    """
     import warnings
 
     from sklearn.exceptions import ConvergenceWarning
@@ -290,9 +335,7 @@ def _losses(
         for learned, held_out in parts:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)  # of a setting that is only tried
-                fitted = kind.fit(rows[learned], answers[learned], weights[learned], setting)
-            outputs = _for_all_answers(fitted, number)(rows[held_out])
-            total += float(weights[held_out] @ kind.loss(outputs, answers[held_out]))
+                total += float(weights[held_out] @ losses(learned, held_out, setting))
         found.append(total / weights[np.concatenate([held_out for _, held_out in parts])].sum())
         best = int(np.argmin(found))
         if len(found) - 1 - best >= WORSE and min(found[best + 1 :]) > found[best]:

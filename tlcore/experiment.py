@@ -138,14 +138,12 @@ class Experiment(BaseModel):
         known = type(SCENARIOS[name]).model_fields
         beside = {key: fields[key] for key in fields if key in known}
         rest = {key: value for key, value in fields.items() if key not in known}
-        if SCENARIOS[name].own:
-            said = {**rest.get("options", {}), **beside}
-            found = SCENARIOS[name].proposed(rest.get("source"), rest.get("target"))
-            beside |= {key: value for key, value in found.items() if key not in said}
+        said = {**rest.get("options", {}), **beside}
+        options = SCENARIOS[name].completed(said, rest.get("source"), rest.get("target"))
         if "methods" not in rest:
-            where = SCENARIOS[name].configure({**rest.get("options", {}), **beside})
+            where = SCENARIOS[name].configure(options)
             rest["methods"] = first_methods(where, rest.get("setting", cls.model_fields["setting"].default))
-        return rest | {"options": {**rest.get("options", {}), **beside}}
+        return rest | {"options": options}
 
     @model_validator(mode="after")
     def _possible(self) -> Experiment:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tlcore.classifiers import FOLDS, MOST_ROWS, WORSE, counting, numbers_of_neighbours, strengths, turned
+from tlcore.classifiers import FOLDS, MOST_ROWS, Learner, counting, numbers_of_neighbours, searched, strengths, turned
 
 if TYPE_CHECKING:
     from tlcore.examples import Predict
@@ -100,11 +100,8 @@ REGRESSORS: dict[str, Kind] = {
 
 
 @dataclass
-class Regressor:
-    """A regressor by its name in `REGRESSORS`, whose setting is chosen by cross-validation (`chosen`).
-
-    It is chosen when rows of a shape come for the first time, and kept, as `tlcore.classifiers.Classifier` does.
-    """
+class Regressor(Learner):
+    """A regressor by its name in `REGRESSORS`, whose setting is chosen by `chosen` unless a person did."""
 
     name: str
     seed: int
@@ -113,15 +110,14 @@ class Regressor:
     note: str = ""
     known: dict[tuple[int, ...], tuple[float, str]] = field(default_factory=dict)
 
-    def __call__(
-        self, rows: Any, answers: np.ndarray, weights: np.ndarray | None = None, groups: np.ndarray | None = None
-    ) -> Predict:
-        """Fit; as `tlcore.methods.base.Classify`, of answers that are numbers, with outputs (m, 1)."""
-        setting = self.setting
-        if setting is None:
-            if rows.shape not in self.known:
-                self.known[rows.shape] = chosen(self.name, rows, answers, self.seed, weights, groups, self.folds)
-            setting, self.note = self.known[rows.shape]
+    def chosen(
+        self, rows: Any, answers: np.ndarray, weights: np.ndarray | None, groups: np.ndarray | None
+    ) -> tuple[float, str]:
+        """As this module's `chosen`."""
+        return chosen(self.name, rows, answers, self.seed, weights, groups, self.folds)
+
+    def fitted(self, rows: Any, answers: np.ndarray, weights: np.ndarray | None, setting: float) -> Predict:
+        """Fit; answers are numbers, outputs (m, 1)."""
         rows, answers, weights, _ = counting(rows, answers, weights, None)
         predict = REGRESSORS[self.name].fit(rows, answers, weights, setting)
         return lambda rows: np.asarray(predict(rows), float)[:, None]
@@ -165,15 +161,10 @@ def chosen(
     counts = np.ones(len(answers)) if weights is None else weights
     split = parts(Examples(np.arange(len(answers)), answers, groups), many, seed)
     rows = turned(rows)
-    found: list[float] = []
-    for setting in settings:
-        squares = 0.0
-        for learned, held_out in split:
-            predict = kind.fit(rows[learned], answers[learned], counts[learned], setting)
-            squares += float(counts[held_out] @ (predict(rows[held_out]) - answers[held_out]) ** 2)
-        found.append(squares / counts.sum())
-        best = int(np.argmin(found))
-        if len(found) - 1 - best >= WORSE:
-            break
-    best = int(np.argmin(found))
+
+    def squares(learned: np.ndarray, held_out: np.ndarray, setting: float) -> np.ndarray:
+        predict = kind.fit(rows[learned], answers[learned], counts[learned], setting)
+        return np.square(predict(rows[held_out]) - answers[held_out])
+
+    best = int(np.argmin(searched(squares, settings, counts, split)))
     return settings[best], f"{kind.letter} = {settings[best]:g} by {many}-fold cross-validation"

@@ -355,6 +355,15 @@ class Results:
         ]
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
+    def pair(self, method: str, budget: int, seed: int) -> list[TrialRecord]:
+        """Return the finished trials of the baseline and of a method, in this order, those that there are."""
+        done = {
+            record.trial.method.label: record
+            for record in self.records
+            if record.result and (record.trial.budget, record.trial.seed) == (budget, seed)
+        }
+        return [done[name] for name in (self.experiment.baseline, method) if name in done]
+
     def summary(self, metric: str) -> pd.DataFrame:
         """One row a method and budget: the metric's mean over seeds with a 95 % Student t interval.
 

@@ -146,6 +146,24 @@ def first_of_each(contents: Sequence[Hashable]) -> list[int]:
     return [*first.values()]
 
 
+def counted_once(source: Sequence[Hashable], target: Sequence[Hashable]) -> tuple[list[int], list[int], list[int]]:
+    """Return the rows that count of two domains, by the contents of their examples.
+
+    Of those that are alike the first counts, and the target's go before the source's.
+
+    Returns
+    -------
+    list of int
+        The source's that are unlike all before them, those in the target, too, among them.
+    list of int
+        Of these, the ones that the target has not: what counts of the source.
+    list of int
+        What counts of the target.
+    """
+    theirs, here = first_of_each(source), {*target}
+    return theirs, [row for row in theirs if source[row] not in here], first_of_each(target)
+
+
 def groups_of(*parts: Examples) -> np.ndarray | None:
     """Return the groups of all parts, one after the other, if any has some; an example of none is one by itself."""
     known = [part.groups for part in parts if part.groups is not None]

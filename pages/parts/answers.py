@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from pages.parts.language import _
-from pages.parts.thumbnails import thumbnail
+from pages.parts.pictures_apart import MOST_PICTURES, picked, with_pictures
 from pages.parts.waiting import asked, known_or_why, there, when_known
 from tlcore import lab
 from tlcore.errors import SpecificationError
@@ -15,9 +15,6 @@ from tlcore.examples import Domains, Explanation
 from tlcore.report import pictures, texts
 from tlcore.report.answers import answers, hardest, turned
 from tlcore.results import Results, TrialRecord
-
-MOST_PICTURES = 60
-"""Rows of a table with pictures."""
 
 
 def single_answers(run_id: str, results: Results, budget: int) -> None:
@@ -39,12 +36,7 @@ def single_answers(run_id: str, results: Results, budget: int) -> None:
     title = _("Pictures") if of_pictures else _("Texts")
     st.subheader(_("{what} whose answer transfer turned round").format(what=title), anchor=False)
     method = st.selectbox(_("Method"), methods, key="turned.method")
-    done = {
-        record.trial.method.label: record
-        for record in results.records
-        if record.result and (record.trial.budget, record.trial.seed) == (budget, seed)
-    }
-    pair = [record for name in (experiment.baseline, method) if (record := done.get(name))]
+    pair = results.pair(method, budget, seed)
     if len(pair) < 2:
         st.caption(_("The first results at this budget are still to come."))
         return
@@ -106,25 +98,12 @@ def _choose_row(run_id: str, table: pd.DataFrame, baseline: str, method: str, do
     }
     shown, images = table, domains.looked_up
     if images:
-        shown = table.head(MOST_PICTURES)
-        numbers = [int(number) for number in domains.test.inputs[shown["row"]]]
-        shown = shown.assign(picture=[thumbnail(images, number) for number in numbers])
+        shown = with_pictures(table, domains)
         columns = {"picture": st.column_config.ImageColumn(_("Picture"), width="small"), **columns}
         columns["name"] = st.column_config.TextColumn(_("Name"))
         if len(shown) < len(table):
             st.caption(_("The first {n}.").format(n=MOST_PICTURES))
-    chosen = st.dataframe(
-        shown[list(columns)],
-        column_config=columns,
-        hide_index=True,
-        width="stretch",
-        height=340 if images else 280,
-        row_height=64 if images else None,
-        on_select="rerun",
-        selection_mode="single-row",
-        key=f"turned.table.{run_id}.{method}.{shown['row'].sum()}",
-    )
-    return shown.iloc[(chosen["selection"]["rows"] or [0])[0]].to_dict()
+    return picked(shown, columns, f"turned.table.{run_id}.{method}.{shown['row'].sum()}")
 
 
 def _why(run_id: str, records: list[TrialRecord], row: dict[str, Any], domains: Domains) -> None:

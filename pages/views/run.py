@@ -109,7 +109,7 @@ def configured(scenario: Scenario, options: dict[str, Any], source: Any, target:
     What is wrong with them is said once the run is built.
     """
     try:
-        return scenario.configure(scenario.proposed(source, target) | options)
+        return scenario.configure(scenario.completed(options, source, target))
     except SpecificationError:
         return scenario
 

@@ -65,33 +65,31 @@ def kept_archive(name: str, host: str, load: Callable[[Path], Iterator[tuple[str
     folder.mkdir(exist_ok=True)
 
     def make(archive: Path) -> None:
-        with TemporaryDirectory(dir=folder) as work:
-            try:
-                with patience(SILENCE), ZipFile(archive, "w") as packed:
-                    for member, content in load(Path(work)):
-                        packed.writestr(member, content)
-            except (OSError, HTTPException, RuntimeError, EOFError, ValueError, BadZipFile) as error:
-                raise SpecificationError(
-                    f"dataset: {name!r} could not be had from {host}: {in_brief(error)}. With a network, try again; "
-                    f"without one, {instead}."
-                ) from None
+        with TemporaryDirectory(dir=folder) as work, fetching(name, host, instead), ZipFile(archive, "w") as packed:
+            for member, content in load(Path(work)):
+                packed.writestr(member, content)
 
     once(folder / f"{name}.zip", make)
     return folder / f"{name}.zip"
 
 
 def _have(name: str, host: str, load: Callable[[Path], Arrays], work: Path) -> Path:
+    with fetching(name, host, "use textile or mnist-5k"):
+        np.savez(work / "arrays.npz", allow_pickle=False, **load(work))
+    return work / "arrays.npz"
+
+
+@contextmanager
+def fetching(name: str, host: str, instead: str) -> Iterator[None]:
+    """Wait for no byte longer than `SILENCE`, and say in a line what could not be had, and what to do instead."""
     try:
         with patience(SILENCE):
-            arrays = load(work)
-        np.savez(work / "arrays.npz", allow_pickle=False, **arrays)
+            yield
     except (OSError, HTTPException, RuntimeError, EOFError, ValueError, BadZipFile) as error:
-        reason = " ".join(str(getattr(error, "reason", error)).split()).rstrip(".")
         raise SpecificationError(
-            f"dataset: {name!r} could not be had from {host}: {reason}. With a network, try again; without one, use "
-            "textile or mnist-5k."
+            f"dataset: {name!r} could not be had from {host}: {in_brief(error)}. With a network, try again; without "
+            f"one, {instead}."
         ) from None
-    return work / "arrays.npz"
 
 
 @contextmanager

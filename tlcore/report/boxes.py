@@ -38,7 +38,7 @@ def found(results: Results, method: str, budget: int, seed: int) -> pd.DataFrame
     """
     import pandas as pd
 
-    pair = [record.result for record in pair_of(results, method, budget, seed) if record.result]
+    pair = [record.result for record in results.pair(method, budget, seed) if record.result]
     if len(pair) < 2:
         return pd.DataFrame(columns=COLUMNS)
     without, with_it = (result.examples for result in pair)
@@ -75,16 +75,6 @@ def over(results: Results, domains: Domains, record: TrialRecord, row: int) -> s
     assert record.result
     said, number = record.result.examples["said"][row], int(domains.test.inputs[row])
     return marked(domains.looked_up, number, domains.test.answers[row], said, where.side, where.classes)
-
-
-def pair_of(results: Results, method: str, budget: int, seed: int) -> list[TrialRecord]:
-    """Return the trials of the baseline and of a method, those that are done."""
-    done = {
-        record.trial.method.label: record
-        for record in results.records
-        if record.result and (record.trial.budget, record.trial.seed) == (budget, seed)
-    }
-    return [done[name] for name in (results.experiment.baseline, method) if name in done]
 
 
 def marked(

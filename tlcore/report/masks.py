@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from tlcore.datasets.images import LabelledImages
-    from tlcore.results import Results, TrialRecord
+    from tlcore.results import Results
 
 COLUMNS = ["row", "name", "baseline", "method", "gain"]
 COLOURS = (
@@ -32,7 +32,7 @@ def pictures(results: Results, method: str, budget: int, seed: int) -> pd.DataFr
     """
     import pandas as pd
 
-    done = pair_of(results, method, budget, seed)
+    done = results.pair(method, budget, seed)
     if len(done) < 2:
         return pd.DataFrame(columns=COLUMNS)
     without, with_it = (record.result.examples["picture_dice"].astype(float) for record in done if record.result)
@@ -49,16 +49,6 @@ def pictures(results: Results, method: str, budget: int, seed: int) -> pd.DataFr
         columns=COLUMNS,
     )
     return table.sort_values("method", kind="stable", ignore_index=True)
-
-
-def pair_of(results: Results, method: str, budget: int, seed: int) -> list[TrialRecord]:
-    """Return the finished trials of the baseline and of a method, in this order, those that there are."""
-    done = {
-        record.trial.method.label: record
-        for record in results.records
-        if record.result and (record.trial.budget, record.trial.seed) == (budget, seed)
-    }
-    return [done[name] for name in (results.experiment.baseline, method) if name in done]
 
 
 def by_class(results: Results, budget: int) -> pd.DataFrame:

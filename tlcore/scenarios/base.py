@@ -99,9 +99,9 @@ class Scenario(BaseModel, ABC):
         """
         return 1.0
 
-    def proposed(self, source: Any, target: Any) -> dict[str, Any]:
-        """Return options that files of one's own propose where a person left them open."""
-        return {}
+    def completed(self, options: dict[str, Any], source: Any, target: Any) -> dict[str, Any]:
+        """Return options, and those besides that files of one's own propose where a person left them open."""
+        return options
 
     def settled(self, domains: Domains) -> Self:
         """Return the same scenario with what the data decide about it, so that a run can be shown without them."""

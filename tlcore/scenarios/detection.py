@@ -19,7 +19,7 @@ from tlcore.examples import PRETRAINING, Domains, Examples
 from tlcore.scenarios.base import Scenario
 from tlcore.scenarios.labels import LabelsFound
 from tlcore.scenarios.named import NamedNetwork, pixels_of
-from tlcore.splits import facts_of_groups, first_of_each, numbered, split_target
+from tlcore.splits import counted_once, facts_of_groups, numbered, split_target
 from tlcore.tasks.detection import Detection
 
 if TYPE_CHECKING:
@@ -316,8 +316,7 @@ def boxes_together(source: BoxedImages, target: BoxedImages, size: int, classes:
     SpecificationError
         If the target has fewer than three pictures, no object to learn from, or none to find in the test.
     """
-    mine, known = first_of_each(target.images.contents), {*target.images.contents}
-    alone = [row for row in first_of_each(source.images.contents) if source.images.contents[row] not in known]
+    theirs, alone, mine = counted_once(source.images.contents, target.images.contents)
     there, here = source[alone], target[mine]
     if len(here) < 3:
         raise SpecificationError(f"target.path: it has {len(here)} pictures; three are needed, to learn and to score.")
@@ -339,7 +338,7 @@ def boxes_together(source: BoxedImages, target: BoxedImages, size: int, classes:
         "source_boxes": len(there.all_kinds),
         "target_boxes": len(here.all_kinds),
         "classes": len(names),
-        "in_both": len(first_of_each(source.images.contents)) - len(alone),
+        "in_both": len(theirs) - len(alone),
         "target_doubles": len(target) - len(mine),
         **facts_of_groups(split),
         **{f"source_{why}": count for why, count in (source.images.dropped | source.changed).items()},

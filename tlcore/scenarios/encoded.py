@@ -15,7 +15,7 @@ from tlcore.errors import SpecificationError
 from tlcore.examples import Domains, Examples
 from tlcore.scenarios.base import Pace, Scenario
 from tlcore.scenarios.labels import Answers, check_quantities, facts_of_labels
-from tlcore.splits import facts_of_groups, first_of_each, numbered, split_target
+from tlcore.splits import counted_once, facts_of_groups, numbered, split_target
 from tlcore.tasks.base import FOLDS
 from tlcore.tasks.classification import Classification
 from tlcore.tasks.regression import Regression
@@ -232,9 +232,7 @@ def bring_together(
         If the target has fewer than two labels, or one of fewer than three examples, or cannot be split by its groups
         or times (`split_target`).
     """
-    of_source, of_target = source.contents, target.contents
-    mine, theirs, known = first_of_each(of_target), first_of_each(of_source), {*of_target}
-    alone = [row for row in theirs if of_source[row] not in known]
+    theirs, alone, mine = counted_once(source.contents, target.contents)
     called = np.concatenate([source.labels[alone], target.labels[mine]])
     if kind == "numbers":
         parts = [source.labels[alone], target.labels[mine]]

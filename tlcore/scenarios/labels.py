@@ -59,18 +59,18 @@ class OwnLabels(LabelsFound):
         """What the labels are taken for."""
         return self.answers or "classes"
 
-    def proposed(self, source: Any, target: Any) -> dict[str, Any]:
+    def completed(self, options: dict[str, Any], source: Any, target: Any) -> dict[str, Any]:
         """Propose numbers where the target's labels are surely no classes."""
         from tlcore.datasets.quantities import likely
 
-        file, other = self._file(target), self._file(source)
+        file, other = (self._file(told) if "answers" not in options else None for told in (target, source))
         if file is None:
-            return {}
+            return options
         try:
             labels = (file.like(other) if other else file).read().labels
         except SpecificationError:
-            return {}  # what is wrong with the file is said where the data are checked
-        return {"answers": "numbers"} if labels is not None and likely(labels) == "numbers" else {}
+            return options  # what is wrong with the file is said where the data are checked
+        return {**options, "answers": "numbers"} if labels is not None and likely(labels) == "numbers" else options
 
     def concerns(self, domains: Domains, plan: Plan) -> list[Concern]:
         """Ask besides about labels that may be numbers, where they are taken for classes."""

@@ -18,7 +18,7 @@ from tlcore.examples import PRETRAINING, UNKNOWN, Domains, Examples
 from tlcore.scenarios.base import Pace
 from tlcore.scenarios.labels import LabelsFound
 from tlcore.scenarios.named import NamedNetwork, pixels_of
-from tlcore.splits import facts_of_groups, first_of_each, numbered, split_target
+from tlcore.splits import counted_once, facts_of_groups, numbered, split_target
 from tlcore.tasks.segmentation import Segmentation
 
 if TYPE_CHECKING:
@@ -237,9 +237,7 @@ def masked_together(source: MaskedImages, target: MaskedImages, size: int, fit: 
         If the target has fewer than five pictures, or cannot be split by its groups.
     """
     names = [*dict.fromkeys([*target.classes, *source.classes])]
-    known_here = {*target.pictures.contents}
-    mine = first_of_each(target.pictures.contents)
-    theirs = [row for row in first_of_each(source.pictures.contents) if source.pictures.contents[row] not in known_here]
+    _, theirs, mine = counted_once(source.pictures.contents, target.pictures.contents)
     answers = [
         _renumbered(classes_at(part[rows], size, fit), part.classes, names)
         for part, rows in ((source, theirs), (target, mine))

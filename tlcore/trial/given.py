@@ -63,10 +63,11 @@ def given(
 ) -> Given:
     """Return what a trial's method has to learn with: spend the label budget."""
     scenario, task = trial.experiment.where, trial.experiment.task
-    bought = task.spend(domains.pool, trial.budget, trial.seed)[0]
-    domains = task.measured(domains, bought)
     training, validation = task.spend(domains.pool, trial.budget, trial.seed)
-    return Given(method_of(trial), trial, scenario, domains, training, validation, should_stop, report)
+    measured = task.measured(domains, training)
+    if measured is not domains:
+        training, validation = task.spend(measured.pool, trial.budget, trial.seed)
+    return Given(method_of(trial), trial, scenario, measured, training, validation, should_stop, report)
 
 
 def together(training: Examples, validation: Examples) -> Examples:
